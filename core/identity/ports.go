@@ -25,6 +25,7 @@ type Token struct {
 	User      string        `json:"user"` // whose it is
 	Role      function.Role `json:"role"`
 	Teams     []string      `json:"teams"`
+	Login     bool          `json:"login,omitempty"` // given for a password, and ends with it
 	CreatedAt time.Time     `json:"createdAt"`
 	ExpiresAt time.Time     `json:"expiresAt,omitzero"` // zero: never
 	RevokedAt time.Time     `json:"revokedAt,omitzero"`
