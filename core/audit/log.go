@@ -35,10 +35,10 @@ type Log struct {
 	mu   sync.Mutex
 	next *batch // collects entries while another batch is written; nil if none wait
 
-	write   sync.Mutex // one batch at a time; guards what follows
-	last    int64      // newest id given out; 0 before the first
-	untrim  int        // entries written since the last trim
-	trimAll int        // how many may be written before the next
+	write     sync.Mutex // one batch at a time; guards what follows
+	last      int64      // newest id given out; 0 before the first
+	sinceTrim int        // entries written since the last trim
+	trimEvery int        // how many may be written before the next
 }
 
 // batch is entries that become durable together.
@@ -54,7 +54,7 @@ func New(store Store, keep int, log *slog.Logger) *Log {
 	if keep <= 0 {
 		keep = DefaultKeep
 	}
-	return &Log{store: store, keep: keep, log: log, now: time.Now, trimAll: min(max(keep/10, 1), 1000)}
+	return &Log{store: store, keep: keep, log: log, now: time.Now, trimEvery: min(max(keep/10, 1), 1000)}
 }
 
 // Record gives the entry an id and a time and returns when it is durable. A
@@ -132,7 +132,7 @@ func (l *Log) resume(ctx context.Context) error {
 		}
 		return errEnough
 	})
-	l.untrim = l.trimAll // how many there are is not known, so trim soon
+	l.sinceTrim = l.trimEvery // how many there are is not known, so trim soon
 	if errors.Is(err, errEnough) {
 		return nil
 	}
@@ -142,15 +142,15 @@ func (l *Log) resume(ctx context.Context) error {
 // trim deletes old entries in batches, so that not every entry costs a second
 // write. A failure harms nobody now, and the next entry tries again.
 func (l *Log) trim(ctx context.Context, written int) {
-	l.untrim += written
-	if l.untrim < l.trimAll {
+	l.sinceTrim += written
+	if l.sinceTrim < l.trimEvery {
 		return
 	}
 	if err := l.store.Trim(ctx, l.keep); err != nil {
 		l.log.Warn("old audit entries were not deleted", "error", err)
 		return
 	}
-	l.untrim = 0
+	l.sinceTrim = 0
 }
 
 // idDigits fits every positive int64 in hexadecimal, so that ids sort as text.

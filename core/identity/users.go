@@ -18,7 +18,8 @@ type NewUser struct {
 	Teams    []string // empty means the default team
 }
 
-// UserChange says what to change of a user; nil leaves a setting as it is.
+// UserChange says what to change of a user; nil leaves a setting as it is, and
+// so does an empty list of teams, since nobody is without a team.
 type UserChange struct {
 	Role     *function.Role
 	Teams    []string
