@@ -48,3 +48,37 @@ type Totals struct {
 	Invocations   uint64          `json:"invocations"`
 	LastInvokedAt time.Time       `json:"lastInvokedAt"`
 }
+
+// ReasonRetired is the reason of the Unavailable fault that a Pool gives for a
+// unit that is being retired: resolving again finds its successor.
+const ReasonRetired = "unit_retired"
+
+// Metrics hands out the series of a unit and a trigger. It is asked once for
+// each pair; the answer is kept, so the hot path looks nothing up.
+type Metrics interface {
+	Series(u *function.Unit, trigger string) Series
+}
+
+// Series counts the invocations of one unit by one trigger. It is called by
+// many goroutines and must not block.
+type Series interface {
+	Began()            // about to run, or its code could not be started
+	Ended(Observation) // once for each Began
+	Throttled()        // refused for want of concurrency, instances or memory
+}
+
+// Observation is what one invocation did.
+type Observation struct {
+	Duration    time.Duration // of the handler; 0 where it did not run
+	Init        time.Duration // 0 unless Cold
+	Cold        bool
+	Failed      bool  // by the function or by the platform
+	PeakMemory  int64 // bytes
+	Traceparent string
+}
+
+// Logs takes what functions wrote. Lines returns at once and may keep lines,
+// which nobody changes afterwards.
+type Logs interface {
+	Lines(name string, version function.Number, requestID string, lines []sandbox.Line)
+}

@@ -1,0 +1,178 @@
+package invoke
+
+import (
+	"sync"
+	"time"
+)
+
+// A function's recent past is kept in two rings: an hour of minutes and a day
+// of quarters of an hour. What is over is kept compact, so that a function
+// holds some 40 KiB after a busy day and 550 KiB at the very most.
+const (
+	quarter     = 15 // minutes
+	numMinutes  = 60
+	numQuarters = 24*60/quarter + 1 // one more, as a day rarely begins with one
+	// MaxWindow is how far back Window looks.
+	MaxWindow = 24 * time.Hour
+)
+
+// Summary is what a function did within a window.
+type Summary struct {
+	Invocations uint64
+	Errors      uint64  // failures of the function, and of the platform once it ran
+	ErrorRate   float64 // fraction; 0 without invocations
+	ColdStarts  uint64
+	Throttles   uint64 // refused for want of concurrency, instances or memory
+
+	// Durations of the handler. The quantiles are off by at most 3.2 %.
+	AvgDuration, P50, P95, P99 time.Duration
+
+	// Peak memory of the invocations, in bytes.
+	AvgMemoryUsed, MaxMemoryUsed int64
+}
+
+// counts are sums over some time.
+type counts struct {
+	invocations, errors, coldStarts, throttles uint64
+	duration                                   time.Duration // sum
+	memory                                     uint64        // sum of peaks in KiB, which a day cannot overflow
+	maxMemory                                  int64
+}
+
+func (c *counts) add(o *counts) {
+	c.invocations += o.invocations
+	c.errors += o.errors
+	c.coldStarts += o.coldStarts
+	c.throttles += o.throttles
+	c.duration += o.duration
+	c.memory += o.memory
+	c.maxMemory = max(c.maxMemory, o.maxMemory)
+}
+
+// slot is a minute or a quarter that is over, or at least no longer counted
+// into. Its number is that of the minute or quarter since 1970; a slot whose
+// number is not the one looked for is left from an earlier round of its ring.
+type slot struct {
+	number int64
+	counts
+	cells []cell
+}
+
+// window counts one function's invocations. Recording holds its mutex for
+// some 20 ns, which is less than the atomic operations on a dozen counters
+// would cost.
+type window struct {
+	mu     sync.Mutex
+	minute int64 // the one that now and hist count
+	now    counts
+	hist   [numBuckets]uint32
+
+	minutes  [numMinutes]slot
+	quarters [numQuarters]slot
+}
+
+func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
+
+// ended counts an invocation.
+func (w *window) ended(at time.Time, o *Observation) {
+	bucket := bucketOf(o.Duration)
+	w.mu.Lock()
+	w.advance(minuteOf(at))
+	c := &w.now
+	c.invocations++
+	c.duration += o.Duration
+	c.memory += uint64(max(o.PeakMemory, 0)) >> 10
+	c.maxMemory = max(c.maxMemory, o.PeakMemory)
+	if o.Failed {
+		c.errors++
+	}
+	if o.Cold {
+		c.coldStarts++
+	}
+	w.hist[bucket]++
+	w.mu.Unlock()
+}
+
+// throttled counts an invocation that was refused.
+func (w *window) throttled(at time.Time) {
+	w.mu.Lock()
+	w.advance(minuteOf(at))
+	w.now.throttles++
+	w.mu.Unlock()
+}
+
+// advance closes the current minute where it is over. A clock that was put
+// back goes on counting into it. mu is held.
+func (w *window) advance(minute int64) {
+	if minute <= w.minute {
+		return
+	}
+	if w.now != (counts{}) {
+		w.close()
+	}
+	w.minute = minute
+}
+
+// close moves the current minute into both rings. mu is held.
+func (w *window) close() {
+	cells := compact(&w.hist)
+	w.minutes[w.minute%numMinutes] = slot{w.minute, w.now, cells}
+	number := w.minute / quarter
+	q := &w.quarters[number%numQuarters]
+	if q.number != number {
+		*q = slot{number: number}
+	}
+	q.add(&w.now)
+	q.cells = merge(q.cells, cells)
+	w.now = counts{}
+	clear(w.hist[:])
+}
+
+// summary sums up the given time before now.
+func (w *window) summary(length time.Duration, now time.Time) Summary {
+	var sum counts
+	var hist [numBuckets]uint64
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.advance(minuteOf(now))
+	w.each(length, w.minute, func(c *counts, cells []cell) {
+		sum.add(c)
+		for _, cell := range cells {
+			hist[cell.bucket] += uint64(cell.count)
+		}
+	})
+	sum.add(&w.now)
+	for i, c := range w.hist {
+		hist[i] += uint64(c)
+	}
+	return sum.summary(&hist)
+}
+
+// each calls fn with every closed slot of the length before the end of the
+// given minute: minutes where an hour of them suffices, else quarters, and
+// then the first quarter wholly. mu is held.
+func (w *window) each(length time.Duration, minute int64, fn func(*counts, []cell)) {
+	first := minute - int64((min(length, MaxWindow)+time.Minute-1)/time.Minute)
+	ring, from, to := w.minutes[:], first, minute
+	if length > numMinutes*time.Minute {
+		ring, from, to = w.quarters[:], first/quarter, minute/quarter
+	}
+	for i := range ring {
+		if s := &ring[i]; s.number >= from && s.number <= to && s.invocations+s.throttles > 0 {
+			fn(&s.counts, s.cells)
+		}
+	}
+}
+
+func (c *counts) summary(hist *[numBuckets]uint64) Summary {
+	s := Summary{Invocations: c.invocations, Errors: c.errors, ColdStarts: c.coldStarts, Throttles: c.throttles}
+	if c.invocations == 0 {
+		return s
+	}
+	s.ErrorRate = float64(c.errors) / float64(c.invocations)
+	s.AvgDuration = c.duration / time.Duration(c.invocations)
+	s.P50, s.P95, s.P99 = quantile(hist, 0.50), quantile(hist, 0.95), quantile(hist, 0.99)
+	s.AvgMemoryUsed = int64(c.memory / c.invocations << 10)
+	s.MaxMemoryUsed = c.maxMemory
+	return s
+}
