@@ -16,6 +16,7 @@ import (
 const (
 	maxTokensPerUser = 1000                // of logins, and of others
 	maxTokenName     = 64                  // characters
+	maxTokenTTL      = 10 * 365 * 24 * time.Hour
 	keepRevoked      = 30 * 24 * time.Hour // so that the list can still show them
 	pruneEvery       = time.Hour
 	pruneBatch       = 1000 // records in one transaction of the store
@@ -31,8 +32,8 @@ type NewToken struct {
 
 // CreateToken gives the principal another token of at most the same worth: an
 // Admin may make one of any role, everyone else one of their own role or of a
-// Viewer, for teams of their own. It returns the record and the credential,
-// which cannot be shown again. Faults: Invalid, Denied, Conflict where the user
+// Viewer, for teams of their own. It returns the record, which is shared and not
+// to be changed, and the credential, which cannot be shown again. Faults: Invalid, Denied, Conflict where the user
 // has too many.
 func (s *Service) CreateToken(ctx context.Context, p *Principal, in NewToken) (*Token, string, error) {
 	in.Role = cmp.Or(in.Role, p.Role)
@@ -60,7 +61,7 @@ func checkNewToken(in NewToken) error {
 	checkRole(&c, in.Role)
 	checkTeams(&c, in.Teams)
 	c.Check(utf8.ValidString(in.Name) && utf8.RuneCountInString(in.Name) <= maxTokenName, "name", "must have at most %d characters", maxTokenName)
-	c.Check(in.TTL >= time.Second, "ttl", "must be at least one second")
+	c.Check(in.TTL >= time.Second && in.TTL <= maxTokenTTL, "ttl", "must be one second to ten years")
 	return c.Err("create token")
 }
 
@@ -95,10 +96,11 @@ func (s *Service) roomForToken(p *Principal) error {
 
 // newToken returns a record whose id sorts by time. A ttl of 0 never ends.
 func (s *Service) newToken(user string, role function.Role, teams []string, ttl time.Duration) *Token {
-	now := s.now().UTC().Truncate(time.Second) // a JWT counts whole seconds
-	t := &Token{ID: uuid.Must(uuid.NewV7()).String(), User: user, Role: role, Teams: teams, CreatedAt: now}
+	now := s.now().UTC()
+	// A JWT counts whole seconds: it begins no later and ends no earlier.
+	t := &Token{ID: uuid.Must(uuid.NewV7()).String(), User: user, Role: role, Teams: teams, CreatedAt: now.Truncate(time.Second)}
 	if ttl > 0 {
-		t.ExpiresAt = now.Add(ttl.Round(time.Second))
+		t.ExpiresAt = now.Add(ttl + time.Second - 1).Truncate(time.Second)
 	}
 	return t
 }
@@ -113,12 +115,13 @@ func (s *Service) addToken(ctx context.Context, t *Token) (string, error) {
 }
 
 // Tokens lists the principal's own tokens, for an Admin everybody's, by age,
-// from the one after the cursor; next is the cursor of the following page.
+// from the one after the cursor, at most limit of them, 0 meaning all; next is
+// the cursor of the following page. The records are shared and not to be changed.
 // Revoked tokens are shown for 30 days, expired ones until they are removed.
 func (s *Service) Tokens(p *Principal, cursor string, limit int) (tokens []*Token, next string) {
 	tokens = s.records.selectTokens(func(t *Token) bool { return t.ID > cursor && owns(p, t) })
 	slices.SortFunc(tokens, func(a, b *Token) int { return cmp.Compare(a.ID, b.ID) })
-	if len(tokens) > limit {
+	if limit > 0 && len(tokens) > limit {
 		tokens = tokens[:limit]
 		next = tokens[limit-1].ID
 	}

@@ -72,6 +72,7 @@ func TestCreateTokenRefusals(t *testing.T) {
 		"bad team":          {p, NewToken{Teams: []string{""}}, fault.Invalid},
 		"long name":         {p, NewToken{Name: strings.Repeat("n", maxTokenName+1)}, fault.Invalid},
 		"negative ttl":      {p, NewToken{TTL: -time.Hour}, fault.Invalid},
+		"endless ttl":       {p, NewToken{TTL: maxTokenTTL + time.Second}, fault.Invalid},
 		"ttl of no second":  {p, NewToken{TTL: time.Millisecond}, fault.Invalid},
 		"external user":     {&Principal{User: externalPrefix + "x", Role: function.RoleAdmin}, NewToken{}, fault.Denied},
 		"revoked meanwhile": {gone, NewToken{}, fault.Unauthenticated},
@@ -200,5 +201,23 @@ func TestUsersAndTokensSurviveARestart(t *testing.T) {
 		t.Errorf("after restart: %+v, %v", p, err)
 	}
 	_, err := again.Authenticate(t.Context(), revoked)
+	wantClass(t, err, fault.Unauthenticated)
+}
+
+func TestTokenLivesAtLeastItsTTL(t *testing.T) {
+	f := newFixture(t)
+	f.add(t, "ada", function.RoleViewer)
+	p := f.principal(t, "ada")
+	f.clock.advance(999 * time.Millisecond)
+	rec, bearer, err := f.CreateToken(t.Context(), p, NewToken{TTL: time.Second})
+	if err != nil || rec.CreatedAt.After(f.now()) {
+		t.Fatalf("created at %v, %v", rec.CreatedAt, err)
+	}
+	f.clock.advance(time.Second - 1)
+	if _, err := f.Authenticate(t.Context(), bearer); err != nil {
+		t.Errorf("within its life: %v", err)
+	}
+	f.clock.advance(time.Second)
+	_, err = f.Authenticate(t.Context(), bearer)
 	wantClass(t, err, fault.Unauthenticated)
 }

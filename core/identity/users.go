@@ -115,11 +115,11 @@ func noUser(name string) error {
 }
 
 // Users lists users by name, from the one after the cursor, at most limit of
-// them; next is the cursor of the following page, "" at the end.
+// them, 0 meaning all; next is the cursor of the following page, "" at the end.
 func (s *Service) Users(cursor string, limit int) (users []*User, next string) {
 	users = s.records.selectUsers(func(u *User) bool { return u.Name > cursor })
 	slices.SortFunc(users, func(a, b *User) int { return cmp.Compare(a.Name, b.Name) })
-	if len(users) > limit {
+	if limit > 0 && len(users) > limit {
 		users = users[:limit]
 		next = users[limit-1].Name
 	}

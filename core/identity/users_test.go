@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/skiffhq/skiff/core/fault"
@@ -104,6 +105,26 @@ func TestLastAdminStays(t *testing.T) {
 	}
 	wantClass(t, f.DeleteUser(t.Context(), "root"), fault.NotFound)
 	wantClass(t, f.DeleteUser(t.Context(), "second"), fault.Conflict)
+}
+
+func TestAdminsWhoDeleteEachOtherLeaveOne(t *testing.T) {
+	f := newFixture(t)
+	names := []string{"a", "b", "c", "d"}
+	for _, name := range names {
+		f.add(t, name, function.RoleAdmin)
+	}
+	var wg sync.WaitGroup
+	for _, name := range names {
+		wg.Go(func() {
+			if err := f.DeleteUser(t.Context(), name); err != nil && !fault.Is(err, fault.Conflict) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if left, _ := f.Users("", 0); len(left) != 1 || !left[0].isAdmin() {
+		t.Errorf("left: %v", left)
+	}
 }
 
 func TestUpdateUserRefusesWhatCreateRefuses(t *testing.T) {
