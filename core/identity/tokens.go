@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	maxTokensPerUser = 1000                // of logins, and of others
-	maxTokenName     = 64                  // characters
+	maxTokensPerUser = 1000 // of logins, and of others
+	maxTokenName     = 64   // characters
 	maxTokenTTL      = 10 * 365 * 24 * time.Hour
 	keepRevoked      = 30 * 24 * time.Hour // so that the list can still show them
 	pruneEvery       = time.Hour
