@@ -65,11 +65,11 @@ func (v *Invoker) call(ctx context.Context, c *call) (err error) {
 	if err := v.resolve(c); err != nil || c.req.DryRun {
 		return err
 	}
-	leave, err := v.admit(ctx, c)
+	place, err := v.admit(ctx, c)
 	if err != nil {
 		return err
 	}
-	defer leave.leave()
+	defer place.leave()
 	lease, err := v.acquire(ctx, c)
 	if err != nil {
 		v.notAcquired(c, err)

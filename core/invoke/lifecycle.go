@@ -63,6 +63,7 @@ func (v *Invoker) drain(ctx context.Context) error {
 	for {
 		n := v.running.Load()
 		if n == 0 {
+			v.tellEmptied() // another Stop may wait too
 			return nil
 		}
 		select {
@@ -86,10 +87,14 @@ func (v *Invoker) begin() bool {
 
 func (v *Invoker) end() {
 	if v.running.Add(-1) == 0 && !v.open.Load() {
-		select {
-		case v.emptied <- struct{}{}:
-		default:
-		}
+		v.tellEmptied()
+	}
+}
+
+func (v *Invoker) tellEmptied() {
+	select {
+	case v.emptied <- struct{}{}:
+	default:
 	}
 }
 
