@@ -166,7 +166,7 @@ func (un *unit) beginStart() error {
 	if err := un.failure.at(un.p.opts.Now()); err != nil {
 		return err
 	}
-	if !un.p.spawn(un.startShared) {
+	if !un.p.begin(un.startShared) {
 		return errStopped()
 	}
 	un.users.Add(1) // the start; the caller holds the unit open
@@ -189,6 +189,7 @@ func (un *unit) startShared() {
 	un.mu.Lock()
 	un.pending--
 	if err != nil {
+		err = un.p.ended(err)
 		un.failure.note(err, un.p.opts.Now())
 		un.failWaiters(err)
 	} else {

@@ -58,10 +58,11 @@ type Pool struct {
 	base context.Context
 	end  context.CancelFunc
 
-	mu     sync.Mutex     // guards closed and reaper, and Go against Wait of work
-	closed bool           // nothing new is started once it is set
-	reaper bool           // the reaper runs
-	work   sync.WaitGroup // everything that runs in the background
+	mu       sync.Mutex     // guards what follows, and Go against Wait of work
+	refusing bool           // Stop began: no new unit, load or start
+	closed   bool           // Stop waits for the work: nothing joins it
+	reaper   bool           // the reaper runs
+	work     sync.WaitGroup // everything that runs in the background
 }
 
 // New returns a pool that lends at once; Start begins to reap what is idle.
@@ -138,7 +139,7 @@ func (p *Pool) add(u *function.Unit) (*unit, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.refusing {
 		return nil, errStopped()
 	}
 	return p.units.Update(u.Key, func(old *unit) *unit {
@@ -155,23 +156,38 @@ func errStopped() error {
 	return fault.New(fault.Unavailable, "pool_stopped", "start instance: the appliance is stopping")
 }
 
-// spawn runs fn in the background, where Stop waits for it. After Stop it
-// reports false and runs nothing.
-func (p *Pool) spawn(fn func()) bool {
+// begin runs fn, which loads or starts, in the background, where Stop waits
+// for it. Once Stop began it reports false and runs nothing.
+func (p *Pool) begin(fn func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.refusing {
 		return false
 	}
 	p.work.Go(fn)
 	return true
 }
 
-// spawnOrRun is spawn for what must be done in any case.
-func (p *Pool) spawnOrRun(fn func()) {
-	if !p.spawn(fn) {
+// finish runs fn, which stops something, in the background; where Stop waits
+// for the background already, at once.
+func (p *Pool) finish(fn func()) {
+	p.mu.Lock()
+	closed := p.closed
+	if !closed {
+		p.work.Go(fn)
+	}
+	p.mu.Unlock()
+	if closed {
 		fn()
 	}
+}
+
+// ended returns err, or that the pool stopped where that is its cause.
+func (p *Pool) ended(err error) error {
+	if err != nil && p.base.Err() != nil {
+		return errStopped()
+	}
+	return err
 }
 
 // Retire ends a unit that nothing resolves to any more: it lends nothing from

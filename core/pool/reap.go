@@ -20,7 +20,7 @@ const forcedWait = 5 * time.Second
 func (p *Pool) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.refusing {
 		return errStopped()
 	}
 	if !p.reaper {
@@ -61,7 +61,7 @@ func (p *Pool) Reap(now time.Time) {
 // host does not let go; it may be called again.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
-	p.closed = true
+	p.refusing = true
 	p.mu.Unlock()
 	p.end()
 	err := p.drain(ctx)
@@ -77,14 +77,19 @@ func (p *Pool) Stop(ctx context.Context) error {
 // drain retires every unit and waits until all are gone and nothing runs in
 // the background.
 func (p *Pool) drain(ctx context.Context) error {
-	for key, un := range p.units.All() {
+	for key := range p.units.All() { // all before the first wait
 		p.Retire(key)
+	}
+	for _, un := range p.units.All() {
 		select {
 		case <-un.gone:
 		case <-ctx.Done():
 			return stillBusy(ctx)
 		}
 	}
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
 	done := make(chan struct{})
 	go func() { // ends with the work, whose every step is bounded
 		p.work.Wait()

@@ -22,9 +22,13 @@ type failure struct {
 	until time.Time
 }
 
-// note remembers a failure. Want of memory passes as soon as anybody stops,
-// so it is not held against the unit for longer than the first time.
+// note remembers a failure. Starts that ran side by side and fail together are
+// one. Want of memory passes as soon as anybody stops, so it is not held
+// against the unit for longer than the first time.
 func (f *failure) note(err error, now time.Time) {
+	if now.Before(f.until) {
+		return
+	}
 	delay := min(firstBackoff<<min(f.count, 10), maxBackoff)
 	if f.count++; fault.Is(err, fault.Exhausted) {
 		delay, f.count = firstBackoff, 0
@@ -76,7 +80,7 @@ func (un *unit) flight() (*flight, error) {
 		return nil, err
 	}
 	f := &flight{done: make(chan struct{})}
-	if !un.p.spawn(func() { un.load(f) }) {
+	if !un.p.begin(func() { un.load(f) }) {
 		return nil, errStopped()
 	}
 	un.users.Add(1) // the flight; the caller holds the unit open
@@ -88,7 +92,7 @@ func (un *unit) flight() (*flight, error) {
 func (un *unit) load(f *flight) {
 	ctx, cancel := context.WithTimeout(un.p.base, startTimeout)
 	defer cancel()
-	f.err = un.hostPrepare(ctx)
+	f.err = un.p.ended(un.hostPrepare(ctx))
 	un.mu.Lock()
 	un.loading = nil
 	if f.err == nil {

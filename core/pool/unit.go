@@ -88,7 +88,7 @@ func (un *unit) close() {
 	if !un.users.CompareAndSwap(0, closedUnit) {
 		return
 	}
-	un.p.spawnOrRun(func() {
+	un.p.finish(func() {
 		var wg sync.WaitGroup
 		for _, m := range un.takeIdle(func(*member) bool { return true }) {
 			wg.Go(func() {
@@ -170,7 +170,7 @@ func (un *unit) discard(members []*member) {
 		}
 		un.family.release()
 		un.p.stopping.Add(1)
-		un.p.spawnOrRun(func() {
+		un.p.finish(func() {
 			defer un.p.stopping.Add(-1)
 			un.stop(m)
 		})
