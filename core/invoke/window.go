@@ -7,7 +7,7 @@ import (
 
 // A function's recent past is kept in two rings: an hour of minutes and a day
 // of quarters of an hour. What is over is kept compact, so that a function
-// holds some 40 KiB after a busy day and 550 KiB at the very most.
+// holds some 50 KiB after a busy day and 550 KiB at the very most.
 const (
 	quarter     = 15 // minutes
 	numMinutes  = 60
