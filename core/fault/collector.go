@@ -1,6 +1,9 @@
 package fault
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Collector gathers every fault of a request, so that a caller sees all of
 // them at once. The zero value is ready; it serves one goroutine.
@@ -21,6 +24,11 @@ func (c *Collector) Check(ok bool, field, format string, args ...any) {
 	if !ok {
 		c.Add(field, format, args...)
 	}
+}
+
+// Has reports whether a fault of the field was noted.
+func (c *Collector) Has(field string) bool {
+	return slices.ContainsFunc(c.details, func(d Detail) bool { return d.Field == field })
 }
 
 // Err returns nil where nothing was noted, else an Invalid fault whose message

@@ -68,6 +68,9 @@ func TestCollectorReportsEverything(t *testing.T) {
 	c.Check(true, "fine", "never seen")
 	c.Check(false, "name", "must not be empty")
 	c.Add("timeout", "must be 1 to %d", 900)
+	if !c.Has("name") || c.Has("fine") {
+		t.Error("the collector does not know what was noted")
+	}
 	err := c.Err("create function")
 	if !Is(err, Invalid) || len(Of(err).Details) != 2 {
 		t.Fatalf("got %v", err)
