@@ -22,6 +22,7 @@ type double struct {
 	arrivals []time.Time
 	conns    []net.Conn
 	dials    int
+	serving  sync.WaitGroup
 }
 
 func (d *double) dial(context.Context) (net.Conn, error) {
@@ -31,8 +32,8 @@ func (d *double) dial(context.Context) (net.Conn, error) {
 	d.dials++
 	d.conns = append(d.conns, far)
 	asked := make(chan asked, 16)
-	go d.listen(far, asked)
-	go d.speak(far, asked)
+	d.serving.Go(func() { d.listen(far, asked) })
+	d.serving.Go(func() { d.speak(far, asked) })
 	return near, nil
 }
 
@@ -98,7 +99,8 @@ func requests(bodies ...string) []Request {
 }
 
 // plan is an open loop of 100 requests a second for 10 s over 4 connections.
-func plan(d *double) Plan {
+func plan(t *testing.T, d *double) Plan {
+	t.Cleanup(d.serving.Wait)
 	return Plan{
 		Dial: d.dial, Requests: requests("one", "two", "three"), Connections: 4, Rate: 100, Duration: 10 * time.Second,
 		pause: func(t time.Time) { time.Sleep(time.Until(t)) },

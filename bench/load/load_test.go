@@ -35,7 +35,7 @@ func stalling(start time.Time) func([]byte, time.Time) (string, time.Time) {
 
 func TestOpenLoopChargesAStallToEveryRequestOfItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := run(t, plan(&double{reply: stalling(time.Now())}))
+		r := run(t, plan(t, &double{reply: stalling(time.Now())}))
 		if r.Right != 1000 || r.Failed() != 0 {
 			t.Fatalf("%d right, errors %v", r.Right, r.Errors)
 		}
@@ -60,7 +60,7 @@ func TestOpenLoopChargesAStallToEveryRequestOfItsTime(t *testing.T) {
 
 func TestClosedLoopHidesTheSameStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := plan(&double{reply: stalling(time.Now())})
+		p := plan(t, &double{reply: stalling(time.Now())})
 		p.Rate = 0
 		r := run(t, p)
 		if want := int64(4 * 9000); r.Right < want-8 || r.Right > want+8 {
@@ -81,7 +81,7 @@ func TestClosedLoopHidesTheSameStall(t *testing.T) {
 func TestRequestsGoOutWhenTheyAreDueWithoutDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &double{reply: echoAfter(time.Millisecond)}
-		p := plan(d)
+		p := plan(t, d)
 		p.Rate, p.Duration = 300, time.Minute // a third of a nanosecond is lost at each turn
 		start := time.Now()
 		r := run(t, p)
@@ -102,7 +102,7 @@ func TestRequestsGoOutWhenTheyAreDueWithoutDrift(t *testing.T) {
 
 func TestABusyPoolCountsAsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := plan(&double{reply: echoAfter(100 * time.Millisecond)})
+		p := plan(t, &double{reply: echoAfter(100 * time.Millisecond)})
 		p.Connections, p.Duration = 1, time.Second // 10 answers a second for 100 requests
 		r := run(t, p)
 		if r.Right != 100 || quantile(r.Latency, 100) < 8900*time.Millisecond {
@@ -141,7 +141,7 @@ func checkKind(t *testing.T, rate float64, bad, kind string) {
 		}
 		return ok(body), at.Add(time.Millisecond)
 	}}
-	p := plan(d)
+	p := plan(t, d)
 	p.Rate, p.Requests, p.Duration = rate, requests("one"), time.Second
 	r := run(t, p)
 	if r.Failed() != 1 || r.Errors[kind] != 1 || r.Samples[kind] == "" {
@@ -157,7 +157,7 @@ func TestAnAnswerThatClosesTheConnectionIsRight(t *testing.T) {
 		d := &double{reply: func(body []byte, at time.Time) (string, time.Time) {
 			return strings.Replace(ok(body), "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1), at
 		}}
-		p := plan(d)
+		p := plan(t, d)
 		p.Duration = time.Second
 		if r := run(t, p); r.Right != 100 || r.Failed() != 0 || d.dials < 100 {
 			t.Errorf("%d right, errors %v, %d dials", r.Right, r.Errors, d.dials)
@@ -168,7 +168,7 @@ func TestAnAnswerThatClosesTheConnectionIsRight(t *testing.T) {
 func TestIdleConnectionsMayBeClosedByTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &double{reply: echoAfter(time.Millisecond)}
-		p := plan(d)
+		p := plan(t, d)
 		p.Rate, p.Duration = 1, 4*time.Second
 		time.AfterFunc(1500*time.Millisecond, d.hangUp)
 		if r := run(t, p); r.Right != 4 || r.Failed() != 0 || d.dials != 8 {
@@ -180,7 +180,7 @@ func TestIdleConnectionsMayBeClosedByTheServer(t *testing.T) {
 func TestAServerThatIsGoneIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &double{reply: echoAfter(0)}
-		p := plan(d)
+		p := plan(t, d)
 		refuse := atomic.Bool{}
 		p.Dial = func(ctx context.Context) (net.Conn, error) {
 			if refuse.Load() {
@@ -200,7 +200,7 @@ func TestTheContextEndsARun(t *testing.T) {
 	for mode, rate := range map[string]float64{"open": 100, "slow open": 0.2, "closed": 0} {
 		t.Run(mode, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := plan(&double{reply: echoAfter(time.Millisecond)})
+				p := plan(t, &double{reply: echoAfter(time.Millisecond)})
 				p.Rate, p.Duration = rate, time.Hour
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -217,7 +217,7 @@ func TestTheContextEndsARun(t *testing.T) {
 }
 
 func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
-	good := plan(&double{})
+	good := plan(t, &double{})
 	for name, change := range map[string]func(*Plan){
 		"no server":      func(p *Plan) { p.Dial = nil },
 		"no request":     func(p *Plan) { p.Requests = nil },
