@@ -75,7 +75,7 @@ type packedReader struct {
 func (p *packedReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
 	var disk *fs.PathError
-	if err != nil && err != io.EOF && !errors.As(err, &disk) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &disk) {
 		err = refuse("entry %q is damaged: %v", p.name, err)
 	}
 	return n, err

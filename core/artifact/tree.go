@@ -67,7 +67,7 @@ func (s *Store) unpack(ctx context.Context, sha string) error {
 	if err != nil {
 		return diskFault(err, "unpack code %s", short(sha))
 	}
-	defer removeTree(dir) // finds nothing after the rename
+	defer s.removeTrees([]string{dir}) // finds nothing after the rename
 	kind, bytes, err := s.fill(ctx, dir, f, size)
 	if err != nil {
 		return diskFault(err, "unpack code %s", short(sha))

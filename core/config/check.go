@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 
 	"github.com/skiffhq/skiff/core/fault"
 )
@@ -48,10 +49,8 @@ func (c *Config) checkNumbers(f *fault.Collector) {
 
 func checkAddress(f *fault.Collector, path, addr string) {
 	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	f.Check(err == nil, path, `must be host:port, such as "127.0.0.1:8080"`)
+	_, notPort := strconv.ParseUint(port, 10, 16)
+	f.Check(err == nil && notPort == nil, path, `must be host:port, such as "127.0.0.1:8080"`)
 }
 
 // loopback reports whether an address can be reached from this host alone. A

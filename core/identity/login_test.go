@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,7 +46,7 @@ func TestLoginDoesNotTellWhichPartIsWrong(t *testing.T) {
 		"huge password":  {"ada", strings.Repeat("x", 4*maxPassword+1)},
 	} {
 		_, err := f.Login(t.Context(), tc[0], tc[1])
-		if err != error(errBadLogin) {
+		if !errors.Is(err, errBadLogin) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -234,7 +235,7 @@ func TestDamagedHashesAreRefused(t *testing.T) {
 		"cut":              good[:strings.LastIndex(good, "$")],
 		"no hash":          good[:strings.LastIndex(good, "$")+1],
 	} {
-		if _, err := decodePHC(s); err != error(errBadHash) {
+		if _, err := decodePHC(s); !errors.Is(err, errBadHash) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

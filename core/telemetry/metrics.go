@@ -86,7 +86,7 @@ func (m *Metrics) ReadOne(kind Kind, name, help string, read func() float64) {
 type reader struct {
 	desc    *prometheus.Desc
 	kind    Kind
-	labeled bool
+	labelled bool
 	read    func() []Reading
 }
 
@@ -97,7 +97,7 @@ func (r *reader) Describe(to chan<- *prometheus.Desc) { to <- r.desc }
 func (r *reader) Collect(to chan<- prometheus.Metric) {
 	for _, v := range r.read() {
 		var labels []string
-		if r.labeled {
+		if r.labelled {
 			labels = []string{v.Label}
 		}
 		to <- prometheus.MustNewConstMetric(r.desc, r.kind, v.Value, labels...)

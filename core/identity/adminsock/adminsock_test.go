@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -209,7 +208,7 @@ func TestStartReplacesASocketLeftBehind(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close()
-	s := New(path, &fakeAdmin{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s := New(path, &fakeAdmin{}, slog.New(slog.DiscardHandler))
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
