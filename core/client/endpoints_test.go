@@ -326,15 +326,18 @@ func TestDryRunAnswersNothing(t *testing.T) {
 func TestInvokeRawKeepsBytes(t *testing.T) {
 	c := serve(t, exchange{
 		want: "POST /2015-03-31/functions/hello/invocations?Qualifier=6", body: "\x00 in",
-		header: map[string]string{"X-Amz-Invocation-Type": "RequestResponse", "X-Amz-Log-Type": "Tail", "Content-Type": "application/octet-stream"},
+		header: map[string]string{"X-Amz-Invocation-Type": "RequestResponse", "X-Amz-Log-Type": "Tail", "Content-Type": "application/octet-stream", "X-Skiff-Report": "true"},
 		reply:  " {\"out\" : 1}\n\xff",
-		with:   map[string]string{"X-Amz-Executed-Version": "6", "X-Amz-Function-Error": "Unhandled", "X-Amzn-RequestId": "r-1", "X-Amz-Log-Result": "bG9n"},
+		with:   map[string]string{"X-Amz-Executed-Version": "6", "X-Amz-Function-Error": "Unhandled", "X-Amzn-RequestId": "r-1", "X-Amz-Log-Result": "bG9n", "X-Skiff-Report": `{"billedDuration":3,"wasColdStart":true}`},
 	})
 	r, err := c.InvokeRaw(t.Context(), RawInvocation{
-		Function: "hello", Qualifier: function.Qualifier{Version: 6}, Payload: []byte("\x00 in"), Type: "application/octet-stream", Tail: true,
+		Function: "hello", Qualifier: function.Qualifier{Version: 6}, Payload: []byte("\x00 in"), Type: "application/octet-stream", Tail: true, Report: true,
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.Report == nil || r.Report.BilledDuration != 3 || !r.Report.WasColdStart {
+		t.Errorf("report %+v", r.Report)
 	}
 	if !bytes.Equal(r.Body, []byte(" {\"out\" : 1}\n\xff")) || string(r.Log) != "log" || r.ExecutedVersion != "6" || r.FunctionError != "Unhandled" || r.RequestID != "r-1" {
 		t.Errorf("got %+v", r)
@@ -342,13 +345,15 @@ func TestInvokeRawKeepsBytes(t *testing.T) {
 }
 
 func TestInvokeRawWithoutPayload(t *testing.T) {
-	c := serve(t, exchange{want: "POST /2015-03-31/functions/hello/invocations", header: map[string]string{"X-Amz-Log-Type": ""}, reply: "null"})
-	if r, err := c.InvokeRaw(t.Context(), RawInvocation{Function: "hello"}); err != nil || string(r.Body) != "null" {
+	c := serve(t, exchange{want: "POST /2015-03-31/functions/hello/invocations", header: map[string]string{"X-Amz-Log-Type": "", "X-Skiff-Report": ""}, reply: "null"})
+	if r, err := c.InvokeRaw(t.Context(), RawInvocation{Function: "hello"}); err != nil || string(r.Body) != "null" || r.Report != nil {
 		t.Errorf("got %v, %v", r, err)
 	}
-	c = serve(t, exchange{want: "POST /2015-03-31/functions/x/invocations", with: map[string]string{"X-Amz-Log-Result": "%"}})
-	if _, err := c.InvokeRaw(t.Context(), RawInvocation{Function: "x"}); err == nil {
-		t.Error("a log that is no base64 was taken")
+	for _, header := range []string{"X-Amz-Log-Result", "X-Skiff-Report"} {
+		c = serve(t, exchange{want: "POST /2015-03-31/functions/x/invocations", with: map[string]string{header: "%"}})
+		if _, err := c.InvokeRaw(t.Context(), RawInvocation{Function: "x"}); err == nil {
+			t.Errorf("a broken %s was taken", header)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -99,6 +100,10 @@ func retryAfter(s string) time.Duration {
 func (c *Client) unreachable(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("wait for %s: %w", c.server, err)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // what it adds, the message says already
 	}
 	return fault.Wrap(err, fault.Unavailable, "unreachable", "reach the appliance at %s", c.server).WithRemedy("%s", remedy(err))
 }

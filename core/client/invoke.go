@@ -57,6 +57,7 @@ type RawInvocation struct {
 	Payload   []byte
 	Type      string // of the payload; empty means application/json
 	Tail      bool   // asks for the end of the log
+	Report    bool   // asks for RawResult.Report
 }
 
 // RawResult is what a function answered, byte for byte.
@@ -68,7 +69,15 @@ type RawResult struct {
 	RequestID       string
 	Log             []byte // the end of the log, at most 4 KiB, where Tail asked for it
 	Header          http.Header
+
+	// Report holds what the typed result tells beside the body; nil where it
+	// was not asked for, or the server has none.
+	Report *wire.InvokeResult
 }
+
+// HeaderReport, set to "true" in a raw invocation, asks for a header of the
+// same name in the answer: wire.InvokeResult as JSON, without a body.
+const HeaderReport = "X-Skiff-Report"
 
 // InvokeRaw runs a function by the path of AWS Lambda's Invoke and waits. That
 // the function failed is an answer, see RawResult.FunctionError, and no error.
@@ -101,6 +110,9 @@ func (i RawInvocation) request() request {
 	if i.Tail {
 		r.header.Set("X-Amz-Log-Type", "Tail")
 	}
+	if i.Report {
+		r.header.Set(HeaderReport, "true")
+	}
 	return r
 }
 
@@ -109,10 +121,16 @@ func rawResult(h http.Header, body []byte) (*RawResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the log in an invocation's answer: %w", err)
 	}
-	return &RawResult{
+	r := &RawResult{
 		Body: body, Type: h.Get("Content-Type"), Log: log, Header: h,
 		FunctionError:   h.Get("X-Amz-Function-Error"),
 		ExecutedVersion: h.Get("X-Amz-Executed-Version"),
 		RequestID:       h.Get("X-Amzn-RequestId"),
-	}, nil
+	}
+	if text := h.Get(HeaderReport); text != "" {
+		if err := json.Unmarshal([]byte(text), &r.Report); err != nil {
+			return nil, fmt.Errorf("read the report in an invocation's answer: %w", err)
+		}
+	}
+	return r, nil
 }
