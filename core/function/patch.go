@@ -5,14 +5,14 @@ package function
 // map clears it.
 type Patch struct {
 	Description         *string           `json:"description,omitempty"`
-	Tags                map[string]string `json:"tags,omitempty"`
+	Tags                map[string]string `json:"tags,omitzero"`
 	Team                *string           `json:"team,omitempty"`
-	AllowedRoles        []Role            `json:"allowedRoles,omitempty"`
+	AllowedRoles        []Role            `json:"allowedRoles,omitzero"`
 	Runtime             *string           `json:"runtime,omitempty"` // in any spelling, see Catalogue.Parse
 	Handler             *string           `json:"handler,omitempty"`
 	MemoryMB            *int              `json:"memorySize,omitempty"` // MiB
 	Timeout             *int              `json:"timeout,omitempty"`    // seconds
-	Environment         map[string]string `json:"environment,omitempty"`
+	Environment         map[string]string `json:"environment,omitzero"`
 	Network             *Network          `json:"network,omitempty"`
 	Isolation           *Isolation        `json:"isolation,omitempty"`
 	InstanceConcurrency *int              `json:"instanceConcurrency,omitempty"`
