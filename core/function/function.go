@@ -205,7 +205,10 @@ type Unit struct {
 type Key struct {
 	Function string
 	Version  Number // 0 for $LATEST
-	Revision uint64 // of the function's configuration; 0 for a numbered version
+	// Revision is that of the function's configuration from which the unit is
+	// what it is; 0 for a numbered version, unless the function has moved to
+	// another team since the appliance started.
+	Revision uint64
 	// Born tells the units of a function from those of a deleted namesake:
 	// the function's CreatedAt in nanoseconds since 1970.
 	Born int64
