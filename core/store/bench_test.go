@@ -3,30 +3,14 @@ package store
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/skiffhq/skiff/core/catalog"
 	"github.com/skiffhq/skiff/core/function"
 )
-
-// started returns a running store in dir, stopped when the test ends.
-func started(t testing.TB, opts Options) *Store {
-	t.Helper()
-	s := New(opts)
-	if err := s.Start(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, s) })
-	return s
-}
-
-func stop(t testing.TB, s *Store) {
-	t.Helper()
-	if err := s.Stop(context.Background()); err != nil {
-		t.Errorf("stop: %v", err)
-	}
-}
 
 func sample(i int) (*function.Function, *function.Version) {
 	f := function.Default()
@@ -111,4 +95,38 @@ func BenchmarkOpen10000(b *testing.B) {
 	}
 	b.ReportMetric(open.Seconds()*1e3/float64(b.N), "ms-open/op")
 	b.ReportMetric(read.Seconds()*1e3/float64(b.N), "ms-read/op")
+}
+
+// BenchmarkUpdateParallel shows what group commit gains: updates by many at
+// once, and one after the other, which is one sync each.
+func BenchmarkUpdateParallel(b *testing.B) {
+	for _, writers := range []int{1, 8, 64, 256} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			s := started(b, Options{Dir: b.TempDir()})
+			before := s.Stats()
+			b.SetParallelism(max(writers/runtime.GOMAXPROCS(0), 1))
+			if writers == 1 {
+				for b.Loop() {
+					updateOne(b, s, 0)
+				}
+			} else {
+				var n atomic.Int64
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						updateOne(b, s, int(n.Add(1))%10_000)
+					}
+				})
+			}
+			after := s.Stats()
+			b.ReportMetric(float64(after.Requests-before.Requests)/b.Elapsed().Seconds(), "updates/s")
+			b.ReportMetric(float64(after.Requests-before.Requests)/float64(after.Commits-before.Commits), "updates/commit")
+		})
+	}
+}
+
+func updateOne(b *testing.B, s *Store, i int) {
+	f, _ := sample(i)
+	if err := s.Catalog().Update(context.Background(), func(tx catalog.Tx) error { return tx.PutFunction(f) }); err != nil {
+		b.Error(err)
+	}
 }
