@@ -1,0 +1,217 @@
+package wasmhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/skiffhq/skiff/core/artifact"
+	"github.com/skiffhq/skiff/core/fault"
+	"github.com/skiffhq/skiff/core/function"
+	"github.com/skiffhq/skiff/wasmhost/module"
+	"github.com/skiffhq/skiff/wasmhost/wasi"
+)
+
+// maxModule is the largest module that is compiled, in bytes.
+const maxModule = artifact.MaxPacked
+
+// codePerByte is what a byte of a module is charged once it is compiled: the
+// machine code and what the engine keeps of the module.
+const codePerByte = 6
+
+// codeKey names a module: units with the same bundle share it.
+type codeKey struct{ sha, file string }
+
+// code is a compiled module and the tree it came from, in use by units.
+type code struct {
+	key     codeKey
+	ready   chan struct{} // closed when what follows is set
+	err     error
+	refs    int // guarded by the host's mu
+	tree    *artifact.Tree
+	root    *os.Root
+	files   *wasi.CodeFS
+	module  wazero.CompiledModule
+	outline *outline
+	charged int64
+}
+
+// errInvalid marks what is wrong with the code itself, in words for those who
+// built it.
+type errInvalid struct{ what string }
+
+func (e errInvalid) Error() string { return e.what }
+
+func invalid(format string, args ...any) error { return errInvalid{fmt.Sprintf(format, args...)} }
+
+// loadFault says who has to do something about code that cannot be loaded.
+func loadFault(err error, u *function.Unit) error {
+	var bad errInvalid
+	if errors.As(err, &bad) {
+		return fault.Wrap(err, fault.InitFailed, fault.ReasonInvalidWasm, "load function %q: %s", u.Function, bad.what)
+	}
+	f := fault.Of(err)
+	if f.Class == fault.NotFound {
+		return fault.Wrap(err, fault.InitFailed, fault.ReasonNoCode, "load function %q: its code is not stored here", u.Function)
+	}
+	return err
+}
+
+// acquire returns a unit's module, loaded once for all who ask at the same
+// time. The caller must release it.
+func (h *Host) acquire(ctx context.Context, u *function.Unit) (*code, error) {
+	handler, err := function.ParseHandler(function.FamilyWasm, u.Handler)
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.flight(codeKey{u.CodeSHA256, handler.File + ".wasm"})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-c.ready:
+	case <-ctx.Done():
+		h.release(c)
+		return nil, fault.Of(ctx.Err())
+	}
+	if c.err != nil {
+		h.release(c)
+		return nil, c.err
+	}
+	return c, nil
+}
+
+// flight joins the loading of a module, or begins it. It goes on when those
+// who wait for it leave: the next one will want it.
+func (h *Host) flight(key codeKey) (*code, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, fault.New(fault.Unavailable, "stopping", "the WebAssembly host is closed")
+	}
+	c := h.codes[key]
+	if c == nil {
+		c = &code{key: key, ready: make(chan struct{}), refs: 1} // the flight's own
+		h.codes[key] = c
+		h.loads.Go(func() {
+			c.err = h.load(context.Background(), c)
+			close(c.ready)
+			h.release(c)
+		})
+	}
+	c.refs++
+	return c, nil
+}
+
+// release ends a use. The last one closes the module, and what failed to load
+// is tried anew by the next who asks.
+func (h *Host) release(c *code) {
+	h.mu.Lock()
+	c.refs--
+	last := c.refs == 0
+	if last || c.failed() {
+		if h.codes[c.key] == c {
+			delete(h.codes, c.key)
+		}
+	}
+	h.mu.Unlock()
+	if last {
+		h.unload(c)
+	}
+}
+
+func (c *code) failed() bool {
+	select {
+	case <-c.ready:
+		return c.err != nil
+	default:
+		return false
+	}
+}
+
+// load reads, checks and compiles a module.
+func (h *Host) load(ctx context.Context, c *code) error {
+	var err error
+	if c.tree, err = h.opts.Code.Open(ctx, c.key.sha); err != nil {
+		return err
+	}
+	if c.root, err = os.OpenRoot(c.tree.Dir()); err != nil {
+		return fault.Wrap(err, fault.Internal, "code_unreadable", "open code %.12s", c.key.sha)
+	}
+	c.files = wasi.NewCodeFS(c.root)
+	binary, err := c.read()
+	if err != nil {
+		return err
+	}
+	m, err := module.Read(binary)
+	if err != nil {
+		return invalid("%s: %v", c.key.file, err)
+	}
+	c.outline = outlineOf(m, h.engine)
+	if binary, err = prepare(binary, m); err != nil {
+		return invalid("%s: %v", c.key.file, err)
+	}
+	return h.compile(ctx, c, binary)
+}
+
+// compile charges the memory and compiles.
+func (h *Host) compile(ctx context.Context, c *code, binary []byte) error {
+	cost := int64(len(binary)) * codePerByte
+	if err := h.account.Reserve(cost); err != nil {
+		return err
+	}
+	c.charged = cost
+	m, err := h.engine.compile(ctx, binary)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return invalid("%s: it takes longer than %v to compile", c.key.file, compileTimeout)
+	case err != nil:
+		return invalid("%s: it is not valid: %.400v", c.key.file, err)
+	}
+	c.module = m
+	return nil
+}
+
+// read returns the bytes of the module.
+func (c *code) read() ([]byte, error) {
+	f, err := c.root.Open(c.key.file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, invalid("the bundle has no %q; the handler names the file, such as %q for main.wasm", c.key.file, function.DefaultWasmHandler)
+	}
+	if err != nil {
+		return nil, invalid("%q cannot be read from the bundle: %v", c.key.file, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, invalid("%q is not a regular file", c.key.file)
+	}
+	if info.Size() > maxModule {
+		return nil, invalid("%s has %d bytes, %d are allowed", c.key.file, info.Size(), maxModule)
+	}
+	b := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, fault.Wrap(err, fault.Internal, "code_unreadable", "read code %.12s", c.key.sha)
+	}
+	return b, nil
+}
+
+// unload frees what was loaded. Nobody uses it any more.
+func (h *Host) unload(c *code) {
+	if c.module != nil {
+		if err := c.module.Close(context.Background()); err != nil {
+			h.opts.Log.Error("close a module", "component", "wasmhost", "code", c.key.sha, "error", err)
+		}
+	}
+	if c.root != nil {
+		c.root.Close()
+	}
+	if c.tree != nil {
+		c.tree.Release()
+	}
+	h.account.Release(c.charged)
+}

@@ -1,0 +1,118 @@
+package wasmhost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/skiffhq/skiff/wasmhost/wasi"
+)
+
+// compileTimeout bounds how long a module may take to compile.
+const compileTimeout = 2 * time.Minute
+
+// engine is wazero and what guests import.
+type engine struct {
+	cache   wazero.CompilationCache
+	runtime wazero.Runtime
+	config  wazero.ModuleConfig // of every instance; read-only
+	offered map[string]map[string]api.FunctionDefinition
+	// compiling lets one module be compiled at a time: that takes all cores
+	// and much memory, and it is others' invocations that would wait.
+	compiling chan struct{}
+}
+
+func newEngine(ctx context.Context, cacheDir string) (*engine, error) {
+	cache, err := newCache(cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{cache: cache, compiling: make(chan struct{}, 1)}
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+		WithCompilationCache(cache).
+		WithCoreFeatures(api.CoreFeaturesV2). // no threads, exceptions or tail calls
+		WithDebugInfoEnabled(false).
+		WithCloseOnContextDone(true))
+	// The sources of time and entropy are never asked, as wasi does not use
+	// them, but the defaults would be made anew for each instance.
+	e.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithSysWalltime().WithSysNanotime().WithSysNanosleep().WithOsyield(runtime.Gosched).WithRandSource(noEntropy{})
+	if err := e.offer(ctx); err != nil {
+		return nil, errors.Join(err, e.close(ctx))
+	}
+	return e, nil
+}
+
+// offer makes the modules that guests import from.
+func (e *engine) offer(ctx context.Context) error {
+	e.offered = map[string]map[string]api.FunctionDefinition{}
+	for _, instantiate := range []func(context.Context, wazero.Runtime) (api.Module, error){wasi.Instantiate, instantiateSkiff} {
+		mod, err := instantiate(ctx, e.runtime)
+		if err != nil {
+			return err
+		}
+		e.offered[mod.Name()] = mod.ExportedFunctionDefinitions()
+	}
+	return nil
+}
+
+func (e *engine) close(ctx context.Context) error {
+	return errors.Join(e.runtime.Close(ctx), e.cache.Close(ctx))
+}
+
+// compile compiles a module. Whatever a module does to the compiler, the
+// engine and the other modules stay as they are. It stops between two
+// functions when ctx ends.
+func (e *engine) compile(ctx context.Context, binary []byte) (m wazero.CompiledModule, err error) {
+	select {
+	case e.compiling <- struct{}{}:
+		defer func() { <-e.compiling }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, compileTimeout)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the compiler failed: %v", r)
+		}
+	}()
+	workers := max(2, runtime.GOMAXPROCS(0)) // one alone does not look at ctx
+	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, workers), binary)
+}
+
+// newCache opens the directory of compiled code. What lies there is run as it
+// is, so nobody else may write to it.
+func newCache(dir string) (wazero.CompilationCache, error) {
+	if dir == "" {
+		return wazero.NewCompilationCache(), nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || ok && int(st.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("compile cache %q: %w: it is not a directory of this process's user", dir, fs.ErrPermission)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return wazero.NewCompilationCacheWithDir(dir)
+}
+
+// noEntropy stands where wazero wants a source of entropy.
+type noEntropy struct{}
+
+func (noEntropy) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -1,0 +1,212 @@
+package wasmhost
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/skiffhq/skiff/core/fault"
+	"github.com/skiffhq/skiff/core/sandbox"
+	"github.com/skiffhq/skiff/wasmhost/module"
+)
+
+// initTimeout bounds a module's own start-up, in which it may do anything.
+const initTimeout = 10 * time.Second
+
+// instance implements sandbox.Instance.
+type instance struct {
+	un      *unit
+	id      uint64
+	mod     api.Module
+	alloc   api.Function // nil for a command
+	handler api.Function
+	started time.Time
+	took    time.Duration
+	spent   atomic.Bool
+
+	mu      sync.Mutex // guards what follows
+	run     *run       // nil once freed
+	busy    bool
+	stopped bool
+	idle    chan struct{} // closed when a busy instance that is stopped has been freed
+}
+
+// start makes an instance. The caller is a user of the unit, and stays one
+// for as long as the instance lives.
+func (un *unit) start(ctx context.Context) (*instance, error) {
+	begin := time.Now()
+	if err := ctx.Err(); err != nil {
+		return nil, fault.Of(err)
+	}
+	r := un.h.runs.Get().(*run)
+	r.bind(un)
+	inst := &instance{un: un, id: un.h.lastID.Add(1), run: r, started: begin}
+	if err := un.account.Reserve(un.code.outline.overhead); err != nil {
+		r.free()
+		return nil, err
+	}
+	err := inst.instantiate(ctx, r)
+	if err != nil {
+		inst.free()
+		return nil, err
+	}
+	inst.took = time.Since(begin)
+	un.enter(inst)
+	return inst, nil
+}
+
+// instantiate makes the module's instance and runs its own start-up.
+func (in *instance) instantiate(ctx context.Context, r *run) error {
+	o := in.un.code.outline
+	if r.mem.Reallocate(uint64(o.pages)*module.PageSize) == nil { // the engine panics without memory
+		return fault.Of(r.mem.Denied())
+	}
+	if o.starts {
+		stop := r.arm(ctx, in.started.Add(initTimeout))
+		defer func() { r.disarm(stop) }()
+	}
+	mod, err := in.un.h.engine.runtime.InstantiateModule(r, in.un.code.module, in.un.h.engine.config)
+	if err != nil {
+		return in.initFault(ctx, r, err)
+	}
+	in.mod = mod
+	if !in.un.command {
+		if f := mod.ExportedFunction(initializeExport); f != nil {
+			if err := f.CallWithStack(r, r.stack[:]); err != nil {
+				return in.initFault(ctx, r, err)
+			}
+		}
+		in.alloc = mod.ExportedFunction(allocExport)
+	}
+	in.handler = mod.ExportedFunction(in.un.export)
+	return nil
+}
+
+// ID implements sandbox.Instance.
+func (in *instance) ID() string { return "wasm-" + strconv.FormatUint(in.id, 36) }
+
+// Reusable implements sandbox.Instance.
+func (in *instance) Reusable() bool { return !in.spent.Load() }
+
+// Stats implements sandbox.Instance.
+func (in *instance) Stats() sandbox.Stats {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := sandbox.Stats{StartedAt: in.started, InitTime: in.took}
+	if in.run != nil {
+		s.Memory = in.run.mem.Size()
+	}
+	return s
+}
+
+// Invoke implements sandbox.Instance.
+func (in *instance) Invoke(ctx context.Context, inv *sandbox.Invocation) (sandbox.Result, error) {
+	r, err := in.begin()
+	if err != nil {
+		return sandbox.Result{}, err
+	}
+	defer in.end()
+	if err := in.due(ctx, inv); err != nil {
+		return sandbox.Result{}, err
+	}
+	r.inv = inv
+	stop := r.arm(ctx, inv.Deadline)
+	res, err := in.call(ctx, r)
+	r.disarm(stop)
+	r.inv = nil
+	if r.spent || r.cause.Load() != causeNone || err != nil || res.Failure != nil && !res.Failure.Handled {
+		in.spent.Store(true)
+	}
+	res.PeakMemory = r.mem.Size()
+	res.Logs, res.LogsLost = r.takeLogs()
+	return res, err
+}
+
+// begin takes the instance for one invocation.
+func (in *instance) begin() (*run, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch {
+	case in.stopped:
+		return nil, in.stoppedFault()
+	case in.busy:
+		return nil, fault.New(fault.Internal, "instance_busy", "invoke function %q: the instance serves one invocation at a time", in.un.u.Function)
+	case in.spent.Load():
+		return nil, fault.New(fault.Internal, "instance_spent", "invoke function %q: the instance cannot be used again", in.un.u.Function)
+	}
+	in.busy = true
+	if in.un.oneShot {
+		in.spent.Store(true)
+	}
+	return in.run, nil
+}
+
+// due reports whether there is any time left.
+func (in *instance) due(ctx context.Context, inv *sandbox.Invocation) error {
+	if err := ctx.Err(); err != nil {
+		return fault.Of(err)
+	}
+	if !time.Now().Before(inv.Deadline) {
+		return in.timeoutFault()
+	}
+	return nil
+}
+
+// end gives the instance back; if it was stopped meanwhile it is freed here.
+func (in *instance) end() {
+	in.mu.Lock()
+	in.busy = false
+	stopped := in.stopped
+	in.mu.Unlock()
+	if stopped {
+		in.free()
+		in.un.drop(in, false)
+		close(in.idle)
+	}
+}
+
+// Stop implements sandbox.Instance. Where the instance is busy it interrupts
+// the guest and waits for it, at most until ctx ends; the guest's memory is
+// given back when it has ended, whoever waits.
+func (in *instance) Stop(ctx context.Context) error {
+	in.mu.Lock()
+	again := in.stopped
+	in.stopped = true
+	in.spent.Store(true)
+	if !again && in.busy {
+		in.idle = make(chan struct{})
+		in.run.interrupt(causeStopped)
+	}
+	idle := in.idle
+	in.mu.Unlock()
+	if idle == nil {
+		if !again {
+			in.free()
+			in.un.drop(in, false)
+		}
+		return nil
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fault.Of(ctx.Err())
+	}
+}
+
+// free gives back what the instance holds. The guest must have ended.
+func (in *instance) free() {
+	if in.mod != nil {
+		in.mod.Close(in.run) // its own memory and files are not the engine's
+	}
+	in.mu.Lock()
+	r := in.run
+	in.run, in.mod, in.alloc, in.handler = nil, nil, nil, nil
+	in.mu.Unlock()
+	in.un.account.Release(in.un.code.outline.overhead)
+	r.free()
+}

@@ -1,0 +1,129 @@
+package wasmhost
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/skiffhq/skiff/core/function"
+	"github.com/skiffhq/skiff/core/memory"
+	"github.com/skiffhq/skiff/wasmhost/wasi"
+)
+
+// unit is a function.Unit whose code is loaded.
+type unit struct {
+	h       *Host
+	u       *function.Unit
+	code    *code
+	account *memory.Account
+	export  string
+	environ []string
+	limit   uint64 // bytes of memory
+	command bool
+	oneShot bool // an instance serves one invocation
+
+	mu      sync.Mutex // guards what follows
+	users   int        // instances, and calls that are about to make one
+	retired bool
+	live    map[*instance]struct{} // instances kept for many invocations, and those that run
+}
+
+// newUnit takes the caller's use of the code over, and is joined by it.
+func newUnit(h *Host, u *function.Unit, c *code) *unit {
+	handler, _ := function.ParseHandler(function.FamilyWasm, u.Handler) // fits has checked it
+	command := handler.Export == commandExport
+	return &unit{
+		h: h, u: u, code: c, users: 1,
+		account: h.opts.Memory.Account(u.Function),
+		export:  handler.Export,
+		environ: environOf(u.Environment),
+		limit:   uint64(u.MemoryMB) << 20,
+		command: command,
+		// A command runs once by its nature.
+		oneShot: command || u.Isolation != function.IsolationInstance,
+		live:    map[*instance]struct{}{},
+	}
+}
+
+// environOf returns variables as "key=value", in order, without those that
+// cannot be passed.
+func environOf(vars map[string]string) []string {
+	environ := make([]string, 0, len(vars))
+	for key, value := range vars {
+		if entry := key + "=" + value; key != "" && strings.IndexByte(entry, 0) < 0 {
+			environ = append(environ, entry)
+		}
+	}
+	slices.Sort(environ)
+	return environ
+}
+
+// join counts a user; it reports false for a unit that is over.
+func (un *unit) join() bool {
+	un.mu.Lock()
+	defer un.mu.Unlock()
+	if un.retired {
+		return false
+	}
+	un.users++
+	return true
+}
+
+// leave ends what join began.
+func (un *unit) leave() { un.drop(nil, false) }
+
+// retire lets go of the code once nobody uses it.
+func (un *unit) retire() { un.drop(nil, true) }
+
+func (un *unit) drop(inst *instance, retire bool) {
+	un.mu.Lock()
+	if inst != nil {
+		delete(un.live, inst)
+	}
+	if retire {
+		un.retired = true
+	} else {
+		un.users--
+	}
+	over := un.users == 0 && un.retired
+	un.mu.Unlock()
+	if over {
+		un.account.Close()
+		un.h.release(un.code)
+	}
+}
+
+// enter notes an instance, so that Close finds it.
+func (un *unit) enter(inst *instance) {
+	un.mu.Lock()
+	un.live[inst] = struct{}{}
+	un.mu.Unlock()
+}
+
+// stopAll stops the instances there are.
+func (un *unit) stopAll(ctx context.Context) (first error) {
+	un.mu.Lock()
+	live := make([]*instance, 0, len(un.live))
+	for inst := range un.live {
+		live = append(live, inst)
+	}
+	un.mu.Unlock()
+	for _, inst := range live {
+		if err := inst.Stop(ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// The guest's directories.
+const (
+	codePath = "/var/task"
+	tmpPath  = "/tmp"
+	tmpLimit = 64 << 20 // bytes
+)
+
+func (un *unit) mounts(tmp *wasi.MemFS) []wasi.Mount {
+	return []wasi.Mount{{Path: codePath, FS: un.code.files}, {Path: tmpPath, FS: tmp}}
+}
