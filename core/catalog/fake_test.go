@@ -216,7 +216,8 @@ func (r *retirements) take() []function.Key {
 	return keys
 }
 
-// fixture is a running service with a store, code and a clock of its own.
+// fixture is a service with a store, code and a clock of its own. It has loaded
+// what is stored but sweeps only when a test says so.
 type fixture struct {
 	*Service
 	t       testing.TB
@@ -241,14 +242,14 @@ func newFixture(t testing.TB, set ...func(*Options)) *fixture {
 		fn(&opts)
 	}
 	f.Service = New(opts)
-	f.start()
+	f.open()
 	t.Cleanup(f.end)
 	return f
 }
 
-func (f *fixture) start() {
+func (f *fixture) open() {
 	f.t.Helper()
-	if err := f.Start(context.Background()); err != nil {
+	if err := f.load(context.Background()); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -265,7 +266,7 @@ func (f *fixture) reopen() {
 	f.t.Helper()
 	f.end()
 	f.Service = New(f.opts)
-	f.start()
+	f.open()
 }
 
 func ptr[T any](v T) *T { return &v }
