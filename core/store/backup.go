@@ -31,8 +31,7 @@ const (
 // ctx ends or the store is stopped. What w returned is in the error's chain.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 	return s.view(ctx, func(st *state) error {
-		b := &backupWriter{hash: sha256.New()}
-		b.out = bufio.NewWriterSize(io.MultiWriter(w, b.hash), 64<<10)
+		b := newBackupWriter(w)
 		b.header(uint32(len(s.opts.steps) + 1))
 		err := st.scan(everything, false, func(key, value []byte) error {
 			if err := ctx.Err(); err != nil {
@@ -56,6 +55,11 @@ type backupWriter struct {
 	hash    hash.Hash
 	records uint64
 	scratch []byte
+}
+
+func newBackupWriter(w io.Writer) *backupWriter {
+	sum := sha256.New()
+	return &backupWriter{hash: sum, out: bufio.NewWriterSize(io.MultiWriter(w, sum), 64<<10)}
 }
 
 func (b *backupWriter) header(schema uint32) {

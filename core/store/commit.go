@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -161,6 +162,9 @@ func (c *committer) loop() {
 		select {
 		case <-c.wake:
 			for c.commitNext() {
+				// Those who were just answered often come back at once: let
+				// them, or half of all would wait for the other half's sync.
+				runtime.Gosched()
 			}
 		case <-c.stop:
 			return

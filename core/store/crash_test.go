@@ -64,8 +64,12 @@ func childCount(s *Store, writer int) (n uint64, err error) {
 			n = f.Revision
 		}
 		n++
-		// Some bulk, so that memtables fill up and are flushed while we count.
+		// Some bulk, so that memtables fill up and are flushed while we count,
+		// and now and then a value for the value log.
 		bulk := strings.Repeat("x", 2000)
+		if n%50 == 0 {
+			bulk = strings.Repeat("x", 2*valueThreshold)
+		}
 		return errors.Join(tx.PutFunction(&function.Function{Name: left, Revision: n, Description: bulk}),
 			tx.PutFunction(&function.Function{Name: right, Revision: n, Description: bulk}))
 	})

@@ -92,6 +92,7 @@ func (s *Store) Start(ctx context.Context) (err error) {
 	return nil
 }
 
+// open locks the directory before it opens what is in it.
 func (s *Store) open() (err error) {
 	if err := makeDir(s.opts.Dir); err != nil {
 		return err
@@ -99,8 +100,7 @@ func (s *Store) open() (err error) {
 	if s.lock, err = acquire(s.opts.Dir); err != nil {
 		return err
 	}
-	// Opening writes: logs are replayed, flushed and begun anew.
-	if err := s.reserve.check(true); err != nil {
+	if err := s.reserve.checkOpen(); err != nil {
 		return err
 	}
 	s.db, err = openBadger(s.opts.Dir, &logger{s.log, &s.health})

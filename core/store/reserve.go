@@ -25,6 +25,10 @@ import (
 const DefaultReserve = 2*(numMemtables+1)*memTableSize +
 	numCompactors*(levelZeroStall*memTableSize+baseLevelSize) + valueLogFileSize/2 + 16<<20
 
+// openNeeds is what opening the store may write, in bytes: tables from the logs
+// of all memtables, and the compaction that these set off.
+const openNeeds = (numMemtables+1)*memTableSize + (levelZeroStall/2)*memTableSize + baseLevelSize
+
 const (
 	freeMaxAge = time.Second // of the figure that the file system gave
 	// freeMaxBytes is how much may be written before it is asked again.
@@ -50,11 +54,18 @@ type reserve struct {
 // request that only deletes may use the upper half of the reserve: where it
 // could not, nobody could make room any more.
 func (r *reserve) check(shrinks bool) error {
-	left := r.left()
-	want := r.want
 	if shrinks {
-		want /= 2
+		return r.demand(r.want / 2)
 	}
+	return r.demand(r.want)
+}
+
+// checkOpen is check for opening the store. A host that lost its power with a
+// disk nearly full must come up again, to run functions and to be tidied up.
+func (r *reserve) checkOpen() error { return r.demand(min(r.want, openNeeds)) }
+
+func (r *reserve) demand(want int64) error {
+	left := r.left()
 	if left < 0 || left >= want {
 		return nil
 	}
