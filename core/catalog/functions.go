@@ -26,7 +26,14 @@ func (s *Service) Create(ctx context.Context, actor, name string, p *function.Pa
 		}
 		f.CreatedAt = s.born()
 		f.UpdatedAt = f.CreatedAt
-		_, err := s.purge(ctx, name, o, func(tx Tx, _ *function.Function) error { return tx.PutFunction(&f) })
+		_, err := s.purge(ctx, name, o, func(tx Tx, old *function.Function) error {
+			if old != nil { // its counters must go too
+				if err := tx.DeleteFunction(name); err != nil {
+					return err
+				}
+			}
+			return tx.PutFunction(&f)
+		})
 		if err == nil {
 			s.index.replace(nil, &entry{fn: &f})
 		}

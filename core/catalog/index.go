@@ -49,9 +49,13 @@ func (x *index) fill(entries []*entry) {
 		all[i].entry.Store(e)
 		x.count(e, 1)
 	}
-	for _, s := range all {
-		x.slots.Update(s.name, func(*slot) *slot { return s })
-	}
+	x.slots.Fill(func(yield func(string, *slot) bool) {
+		for _, s := range all {
+			if !yield(s.name, s) {
+				return
+			}
+		}
+	})
 	x.sorted.Store(&all)
 }
 

@@ -56,13 +56,39 @@ func (t *Table[K, V]) Update(key K, fn func(old *V) *V) *V {
 	return v
 }
 
-func (s *shard[K, V]) replace(key K, v *V) {
-	next := make(map[K]*V)
-	if m := s.entries.Load(); m != nil {
-		for k, v := range *m {
-			next[k] = v
+// Fill adds many entries at the cost of one change of each shard. It is for
+// tables that nobody else changes meanwhile.
+func (t *Table[K, V]) Fill(entries iter.Seq2[K, *V]) {
+	var next [shards]map[K]*V
+	for k, v := range entries {
+		i := maphash.Comparable(seed, k) % shards
+		if next[i] == nil {
+			next[i] = t.shards[i].clone()
+		}
+		next[i][k] = v
+	}
+	for i, m := range next {
+		if m != nil {
+			t.shards[i].entries.Store(&m)
 		}
 	}
+}
+
+// clone returns a copy with room for one more.
+func (s *shard[K, V]) clone() map[K]*V {
+	m := s.entries.Load()
+	if m == nil {
+		return make(map[K]*V)
+	}
+	next := make(map[K]*V, len(*m)+1)
+	for k, v := range *m {
+		next[k] = v
+	}
+	return next
+}
+
+func (s *shard[K, V]) replace(key K, v *V) {
+	next := s.clone()
 	if next[key] = v; v == nil {
 		delete(next, key)
 	}

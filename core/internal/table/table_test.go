@@ -25,6 +25,29 @@ func TestLoadFindsWhatUpdateStored(t *testing.T) {
 	}
 }
 
+func TestFillAddsToWhatIsThere(t *testing.T) {
+	var tb Table[string, int]
+	put(&tb, "before", -1)
+	values := make([]int, 1000)
+	tb.Fill(func(yield func(string, *int) bool) {
+		for i := range values {
+			values[i] = i
+			if !yield(strconv.Itoa(i), &values[i]) {
+				return
+			}
+		}
+	})
+	put(&tb, "after", -2)
+	for i := range values {
+		if got := tb.Load(strconv.Itoa(i)); got == nil || *got != i {
+			t.Fatalf("Load(%d) = %v", i, got)
+		}
+	}
+	if *tb.Load("before") != -1 || *tb.Load("after") != -2 {
+		t.Error("Fill or what came later lost an entry")
+	}
+}
+
 func TestUpdateToNilRemoves(t *testing.T) {
 	var tb Table[string, int]
 	put(&tb, "a", 1)
