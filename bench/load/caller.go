@@ -26,7 +26,7 @@ type caller struct {
 }
 
 func newCaller(p *Plan, conn net.Conn) *caller {
-	return &caller{plan: p, result: NewResult(), conn: conn, answers: newAnswers(conn)}
+	return &caller{plan: p, result: newPartial(), conn: conn, answers: newAnswers(conn)}
 }
 
 func (c *caller) current() net.Conn {

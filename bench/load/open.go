@@ -34,7 +34,7 @@ type dispatcher struct {
 func newDispatcher(p *Plan, callers []*caller) *dispatcher {
 	d := &dispatcher{
 		plan: p, total: int64(p.Rate * p.Duration.Seconds()), jobs: make(map[*caller]int64, len(callers)),
-		lag: hdrhistogram.New(minLatency, maxLatency, digits), finished: make(chan struct{}),
+		lag: newHistogram(), finished: make(chan struct{}),
 	}
 	for _, c := range callers {
 		d.jobs[c] = none

@@ -41,12 +41,18 @@ type Result struct {
 
 // NewResult returns an empty result, to merge others into.
 func NewResult() *Result {
-	return &Result{
-		Latency: hdrhistogram.New(minLatency, maxLatency, digits),
-		Lag:     hdrhistogram.New(minLatency, maxLatency, digits),
-		Errors:  map[string]int64{},
-		Samples: map[string]string{},
-	}
+	r := newPartial()
+	r.Lag = newHistogram()
+	return r
+}
+
+// newPartial is a result without Lag, which is not one caller's.
+func newPartial() *Result {
+	return &Result{Latency: newHistogram(), Errors: map[string]int64{}, Samples: map[string]string{}}
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(minLatency, maxLatency, digits)
 }
 
 // Rate returns right answers per second.
@@ -77,7 +83,9 @@ func (r *Result) add(other *Result) {
 	r.Sent += other.Sent
 	r.Right += other.Right
 	r.Latency.Merge(other.Latency)
-	r.Lag.Merge(other.Lag)
+	if other.Lag != nil {
+		r.Lag.Merge(other.Lag)
+	}
 	for kind, n := range other.Errors {
 		r.Errors[kind] += n
 	}

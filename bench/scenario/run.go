@@ -1,0 +1,65 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/skiffhq/skiff/bootstrap/wasm/guests"
+)
+
+// bench is one run of a scenario.
+type bench struct {
+	scenario *Scenario
+	settings *Settings
+	dir      string // removed afterwards
+	report   *Report
+	view     *view
+	warmUp   time.Duration
+	settle   time.Duration
+	build    func(ctx context.Context, kind guests.Kind, dir string) (path string, err error)
+}
+
+// Run measures. Wrong answers and broken bounds are part of the report; an
+// error means that nothing could be measured. Everything that was started has
+// been stopped, and what was written is gone, when it returns.
+func Run(ctx context.Context, sc Scenario, settings Settings) (*Report, error) {
+	b := &bench{scenario: &sc, settings: &settings, view: newView(settings.Progress), warmUp: warmUp, settle: settle, build: guests.Build}
+	return b.run(ctx)
+}
+
+func (b *bench) run(ctx context.Context) (report *Report, err error) {
+	if err = b.settings.Check(*b.scenario); err != nil {
+		return nil, err
+	}
+	b.dir, err = os.MkdirTemp("", "skiff-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a working directory: %w", err)
+	}
+	b.report = &Report{Scenario: b.scenario.Name, StartedAt: time.Now().UTC(), Machine: describe(), Server: b.settings.Server}
+	defer func() { err = errors.Join(err, b.clean()) }()
+	if err := b.scenario.measure(ctx, b); err != nil {
+		return nil, fmt.Errorf("run %s: %w", b.scenario.Name, err)
+	}
+	b.judge()
+	return b.report, nil
+}
+
+func (b *bench) clean() error {
+	if b.settings.Keep {
+		b.tell("the working directory is kept: %s", b.dir)
+		return nil
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// tell tells people what happens.
+func (b *bench) tell(format string, args ...any) {
+	if b.settings.Log != nil {
+		b.view.clear()
+		_, _ = io.WriteString(b.settings.Log, fmt.Sprintf(format, args...)+"\n")
+	}
+}
