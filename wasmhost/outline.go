@@ -63,7 +63,7 @@ const (
 // overheadOf estimates what the engine takes for an instance beside its
 // memory.
 func overheadOf(m *module.Module) int64 {
-	n := int64(instanceCost) + importCost*int64(len(m.Imports)) + globalCost*int64(m.Globals)
+	n := int64(instanceCost) + importCost*int64(len(m.Imports)) + globalCost*int64(len(m.Globals))
 	for _, t := range m.Tables {
 		n += 8 * int64(t.Min)
 	}

@@ -134,6 +134,12 @@ type TableType struct {
 	Limits
 }
 
+// GlobalType is a global.
+type GlobalType struct {
+	Type    byte
+	Mutable bool
+}
+
 // Body is the code of one function.
 type Body struct {
 	Start, End   int // offsets in bytes: of the local declarations, behind the code
@@ -147,7 +153,7 @@ type Module struct {
 	Functions []uint32 // the types of the functions it defines
 	Tables    []TableType
 	Memories  []Limits
-	Globals   int // that it defines
+	Globals   []GlobalType // that it defines
 	Exports   map[string]Export
 	Bodies    []Body
 	Sections  []Section

@@ -63,7 +63,8 @@ type parser struct {
 
 // section reads one section and returns its place in the order.
 func (p *parser) section(last int) int {
-	s := Section{Start: p.at, ID: SectionID(p.Byte())}
+	s := Section{Start: p.at}
+	s.ID = SectionID(p.Byte())
 	size := p.U32()
 	s.Body = p.at
 	p.Bytes(size)
@@ -132,7 +133,9 @@ func (p *parser) types() {
 			p.Fail("a type is not a function's, which needs a feature that is not supported")
 			return
 		}
-		p.Types = append(p.Types, FuncType{Params: p.values("parameters"), Results: p.values("results")})
+		t := FuncType{Params: p.values("parameters")}
+		t.Results = p.values("results")
+		p.Types = append(p.Types, t)
 	}
 }
 
@@ -149,7 +152,9 @@ func (p *parser) values(what string) string {
 func (p *parser) imports() {
 	n := p.Count(MaxImports, "imports")
 	for range n {
-		im := Import{Module: p.Name(), Name: p.Name(), Kind: Kind(p.Byte())}
+		im := Import{Module: p.Name()}
+		im.Name = p.Name()
+		im.Kind = Kind(p.Byte())
 		switch im.Kind {
 		case Func:
 			im.Type = p.typeIndex()
@@ -243,22 +248,25 @@ func (p *parser) limits() (l Limits) {
 	return l
 }
 
-func (p *parser) globalType() {
-	if v := p.Byte(); p.err == nil && valueNames[v] == "" {
-		p.Fail("a global has the unknown type %#x", v)
+func (p *parser) globalType() GlobalType {
+	g := GlobalType{Type: p.Byte()}
+	if p.err == nil && valueNames[g.Type] == "" {
+		p.Fail("a global has the unknown type %#x", g.Type)
 	}
-	if p.Byte() > 1 {
+	mutable := p.Byte()
+	if mutable > 1 {
 		p.Fail("a global is neither constant nor variable")
 	}
+	g.Mutable = mutable == 1
+	return g
 }
 
 func (p *parser) globals() {
 	n := p.Count(MaxGlobals, "globals")
 	for range n {
-		p.globalType()
+		p.Globals = append(p.Globals, p.globalType())
 		p.constant()
 	}
-	p.Globals = n
 }
 
 // constant reads past an expression that gives a first value.
@@ -293,7 +301,8 @@ func (p *parser) exports() {
 	n := p.Count(MaxExports, "exports")
 	for range n {
 		name := p.Name()
-		e := Export{Kind: Kind(p.Byte()), Index: p.U32()}
+		e := Export{Kind: Kind(p.Byte())}
+		e.Index = p.U32()
 		if e.Kind > Global {
 			p.Fail("an export is of the unknown kind %d", e.Kind)
 		}

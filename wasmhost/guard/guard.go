@@ -1,0 +1,127 @@
+// Package guard rewrites modules so that no guest can do what the engine
+// would let it do to the process: run for long without looking whether it was
+// interrupted, or take memory of the host that nobody counts.
+//
+// With interruption compiled in, the engine looks at the head of every loop
+// and nowhere else. So
+//
+//   - functions that could take long without a loop, by calling one another,
+//     get an empty loop at their entry, and large ones after their calls;
+//   - filling and copying of memory is done in pieces, with a look between;
+//   - tables get a maximum: the engine grows them on the Go heap;
+//   - ref.func is replaced by a constant global, because the engine takes new
+//     memory each time it is executed.
+//
+// What a guest computes is not changed. It does not know any engine's API.
+package guard
+
+import (
+	"errors"
+
+	"github.com/skiffhq/skiff/wasmhost/module"
+)
+
+const (
+	// maxWeight is how many bytes of code may run, callees included, between
+	// the entry of a function and its end without a look.
+	maxWeight = 4 << 10
+
+	// tableRoom is how many elements a table may have if it did not start with
+	// more.
+	tableRoom = 64 << 10
+
+	// piece is how many bytes of memory are filled or copied at once.
+	piece = 256 << 10
+)
+
+// look is an empty loop. It leaves the operands alone, so that it may stand
+// between any two instructions.
+var look = []byte{0x03, 0x40, 0x0b}
+
+// Facts are what was found out about a module on the way.
+type Facts struct {
+	// FixedTables reports that no instruction changes a table.
+	FixedTables bool
+	// FixedSegments reports that no instruction drops a segment of data or of
+	// elements.
+	FixedSegments bool
+}
+
+// Rewrite returns a module that behaves as b, whose outline is m, and can be
+// interrupted. It fails for code that is malformed or uses instructions that
+// are not supported; what it lets pass may still be invalid.
+func Rewrite(b []byte, m *module.Module) ([]byte, Facts, error) {
+	if len(m.Bodies) == 0 {
+		return b, Facts{true, true}, nil
+	}
+	s, err := scan(b, m)
+	if err != nil {
+		return nil, Facts{}, err
+	}
+	w := &writer{in: b, m: m, scan: s, looks: looks(s, m)}
+	if w.helpers(); w.err != nil {
+		return nil, Facts{}, w.err
+	}
+	return w.module(), Facts{!s.changesTables, !s.dropsSegments}, nil
+}
+
+// scanned is what the instructions of a module do.
+type scanned struct {
+	functions     []function
+	references    map[uint32]uint32 // function of a ref.func → its new global
+	order         []uint32          // the keys of references, in order of appearance
+	fills, copies bool
+	changesTables bool
+	dropsSegments bool
+}
+
+// function is what matters of one function.
+type function struct {
+	size     int      // bytes of code
+	calls    []uint32 // functions of the module that it calls, by index among the bodies
+	indirect bool     // it calls through a table
+}
+
+// maxReferences bounds the globals that are added.
+const maxReferences = 10_000
+
+func scan(b []byte, m *module.Module) (*scanned, error) {
+	s := &scanned{functions: make([]function, len(m.Bodies)), references: map[uint32]uint32{}}
+	for i, body := range m.Bodies {
+		f := &s.functions[i]
+		f.size = body.End - body.Instructions
+		err := walk(b[:body.End], body.Instructions, func(in *instruction) { s.note(f, m, in) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(s.order) > maxReferences {
+		return nil, errors.New("it takes references to more than 10000 functions in its code")
+	}
+	return s, nil
+}
+
+// note remembers what an instruction does.
+func (s *scanned) note(f *function, m *module.Module, in *instruction) {
+	switch in.op {
+	case opCall:
+		if i := int64(in.arg) - int64(m.ImportedFunctions); i >= 0 && i < int64(len(s.functions)) {
+			f.calls = append(f.calls, uint32(i))
+		}
+	case opCallIndirect:
+		f.indirect = true
+	case opRefFunc:
+		if _, known := s.references[in.arg]; !known {
+			s.references[in.arg] = uint32(m.ImportedGlobals + len(m.Globals) + len(s.order))
+			s.order = append(s.order, in.arg)
+		}
+	case opMemoryFill:
+		s.fills = true
+	case opMemoryCopy:
+		s.copies = true
+	case opTableSet, opTableInit, opTableCopy, opTableGrow, opTableFill:
+		s.changesTables = true
+	case opDataDrop, opElemDrop:
+		s.dropsSegments = true
+	}
+}
