@@ -51,6 +51,9 @@ type Options struct {
 	// Retired is told of every unit that nothing resolves to any more, once,
 	// after the change is durable. Nil: nobody is told.
 	Retired func(function.Key)
+	// Removed is told of every function that was deleted, softly or for good,
+	// after its units were retired. Nil: nobody is told.
+	Removed func(*function.Function)
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: nothing is logged
@@ -85,6 +88,9 @@ func New(opts Options) *Service {
 	}
 	if opts.Retired == nil {
 		opts.Retired = func(function.Key) {}
+	}
+	if opts.Removed == nil {
+		opts.Removed = func(*function.Function) {}
 	}
 	if opts.Check == nil {
 		opts.Check = func(context.Context, *function.Unit) error { return nil }
@@ -134,6 +140,7 @@ func (s *Service) now() time.Time { return s.opts.Now().UTC().Round(0) }
 // outcome is what is left to do once a change is durable and seen.
 type outcome struct {
 	retired []function.Key
+	removed *function.Function
 	unused  []string // SHA-256 of each version that is gone
 }
 
@@ -144,6 +151,9 @@ func (s *Service) change(fn func(*outcome) error) error {
 	err := s.alone(func() error { return fn(&o) })
 	for _, key := range o.retired {
 		s.opts.Retired(key)
+	}
+	if o.removed != nil {
+		s.opts.Removed(o.removed)
 	}
 	s.bundles.release(o.unused...)
 	return err

@@ -102,7 +102,9 @@ func (s *Service) Update(ctx context.Context, name string, ifMatch *uint64, p *f
 
 // swap makes a change seen that is durable. mu is held.
 func (s *Service) swap(old, next *entry, o *outcome) {
-	s.index.replace(old, next)
+	if s.index.replace(old, next); next == nil {
+		o.removed = old.fn
+	}
 	o.retired = append(o.retired, old.retired(next)...)
 }
 

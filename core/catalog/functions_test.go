@@ -410,3 +410,22 @@ func TestCancelledContextChangesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestRemovedFunctionsAreTold(t *testing.T) {
+	var told []string
+	f := newFixture(t, func(o *Options) {
+		o.Removed = func(fn *function.Function) { told = append(told, fn.Name) }
+	})
+	for _, force := range []bool{false, true} {
+		f.create("hello")
+		if err := f.Delete(t.Context(), "hello", force); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Update(t.Context(), "hello", nil, &function.Patch{}); err == nil {
+		t.Fatal("a deleted function was changed")
+	}
+	if want := []string{"hello", "hello"}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}

@@ -47,6 +47,9 @@ func (c *Config) checkNumbers(f *fault.Collector) {
 	f.Check(c.Invoke.IdleTimeout > 0, "invoke.idleTimeout", "must be more than nothing")
 }
 
+// Loopback reports whether the API can be reached from this host alone.
+func (c *Config) Loopback() bool { return loopback(c.Listen) }
+
 func checkAddress(f *fault.Collector, path, addr string) {
 	_, port, err := net.SplitHostPort(addr)
 	_, notPort := strconv.ParseUint(port, 10, 16)
