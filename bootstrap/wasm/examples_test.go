@@ -1,6 +1,8 @@
 package wasm_test
 
 import (
+	"encoding/json"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +58,35 @@ func TestGreetersRefuseBadInput(t *testing.T) {
 		}
 		if got := guest.do(`{"name":"Ada"}`, nil); got.failed {
 			t.Errorf("%s: after bad input, a good request fails with %q", kind, got.result)
+		}
+	}
+}
+
+// The parser of the AssemblyScript SDK takes what Go's takes, on texts that
+// are nearly JSON.
+func TestAssemblyScriptJudgesJSONAsGoDoes(t *testing.T) {
+	guest := start(t, example(t, guests.AssemblyScript))
+	random := rand.New(rand.NewPCG(1, 2))
+	const seed = `{"a":[0,-1.5e+3,true,false,null,{"b":"\u00e9\n"}],"name":"Ada" , "c":{}}`
+	const letters = "{}[]\",:\\0123eE+-.truefalsn u"
+	for range 3000 {
+		text := []byte(seed)
+		for range 1 + random.IntN(3) {
+			at := random.IntN(len(text))
+			switch random.IntN(3) {
+			case 0:
+				text[at] = letters[random.IntN(len(letters))]
+			case 1:
+				text = slices.Delete(text, at, at+1)
+			case 2:
+				text = slices.Insert(text, at, letters[random.IntN(len(letters))])
+			}
+		}
+		var fields map[string]any
+		err := json.Unmarshal(text, &fields)
+		name, _ := fields["name"].(string)
+		if got := guest.do(string(text), nil); got.failed != (err != nil || name == "") {
+			t.Errorf("%s: answered with %s; Go says %v", text, got.result, err)
 		}
 	}
 }

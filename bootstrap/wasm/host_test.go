@@ -67,10 +67,7 @@ func hostLog(ctx context.Context, m api.Module, level int32, ptr, n uint32) {
 }
 
 func hostMeta(ctx context.Context, m api.Module, key int32, ptr, capacity uint32) int32 {
-	value, ok := ctx.Value(callKey{}).(*call).meta[key]
-	if !ok {
-		return -1
-	}
+	value := ctx.Value(callKey{}).(*call).meta[key]
 	part := value[:min(len(value), int(capacity))]
 	if !m.Memory().WriteString(ptr, part) {
 		panic(fmt.Sprintf("meta for %d bytes at %d is outside of the memory", capacity, ptr))

@@ -51,7 +51,7 @@ func handle(ptr unsafe.Pointer, n uint32) uint64 {
 }
 
 // meta asks the host for a value, again with more room where the first was
-// not enough. A negative length means that the host does not know the key.
+// not enough. A length of 0 means that the host knows no value.
 func meta(key int32) string {
 	var short [64]byte
 	n := hostMeta(key, unsafe.Pointer(&short), uint32(len(short)))
