@@ -1,0 +1,5 @@
+package sandboxtest
+
+import "testing"
+
+func TestFakeKeepsTheContract(t *testing.T) { Run(t, FakeSubject()) }
