@@ -37,7 +37,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if s.life.Err() != nil {
+			if s.isStopping() {
 				return notRunning()
 			}
 			return b.record(key, value)

@@ -182,9 +182,9 @@ func TestBackupAndRestoreEndEarly(t *testing.T) {
 	}
 	stopped := make(chan error, 1)
 	err = s.Backup(context.Background(), writerFunc(func([]byte) error {
-		if s.life.Err() == nil {
+		if !s.isStopping() {
 			go func() { stopped <- s.Stop(context.Background()) }()
-			<-s.life.Done()
+			<-s.stopping
 		}
 		return nil
 	}))

@@ -21,32 +21,27 @@ func (c catalogStore) Update(ctx context.Context, fn func(catalog.Tx) error) err
 type catalogReader struct{ s *state }
 
 func (r catalogReader) Function(name string) (*function.Function, error) {
-	key, err := join(kindFunction, name)
-	return load[function.Function](r.s, key, err)
+	return load[function.Function](r.s, find(kindFunction, name))
 }
 
 func (r catalogReader) Version(name string, n function.Number) (*function.Version, error) {
-	key, err := joinNumber(kindVersion, name, n)
-	return load[function.Version](r.s, key, err)
+	return load[function.Version](r.s, findNumber(kindVersion, name, n))
 }
 
 func (r catalogReader) Alias(name, alias string) (*function.Alias, error) {
-	key, err := join(kindAlias, name, alias)
-	return load[function.Alias](r.s, key, err)
+	return load[function.Alias](r.s, find(kindAlias, name, alias))
 }
 
 func (r catalogReader) EachFunction(fn func(*function.Function) error) error {
-	return each(r.s, prefixOf(kindFunction), nil, fn)
+	return each(r.s, prefixOf(kindFunction), fn)
 }
 
 func (r catalogReader) EachVersion(name string, fn func(*function.Version) error) error {
-	prefix, err := scope(kindVersion, name)
-	return each(r.s, prefix, err, fn)
+	return each(r.s, scope(kindVersion, name), fn)
 }
 
 func (r catalogReader) EachAlias(name string, fn func(*function.Alias) error) error {
-	prefix, err := scope(kindAlias, name)
-	return each(r.s, prefix, err, fn)
+	return each(r.s, scope(kindAlias, name), fn)
 }
 
 type catalogTx struct {
@@ -72,25 +67,21 @@ func (c catalogTx) PutAlias(a *function.Alias) error {
 // DeleteFunction deletes the function's counters too: nobody else knows when
 // they are not needed any more.
 func (c catalogTx) DeleteFunction(name string) error {
-	key, err := join(kindFunction, name)
-	if err != nil {
-		return nil // what cannot be a name is not there
+	key := find(kindFunction, name)
+	if key == nil {
+		return nil // else all counters of all functions would go
 	}
 	c.t.delete(key)
-	return c.t.deleteAll(prefixOf(kindTotals, name))
+	return c.t.deleteAll(scope(kindTotals, name))
 }
 
 func (c catalogTx) DeleteVersion(name string, n function.Number) error {
-	key, err := joinNumber(kindVersion, name, n)
-	if err != nil {
-		return nil
-	}
-	c.t.delete(key)
-	totals, err := joinNumber(kindTotals, name, n)
-	return c.t.deleteAt(totals, err)
+	c.t.delete(findNumber(kindVersion, name, n))
+	c.t.delete(findNumber(kindTotals, name, n))
+	return nil
 }
 
 func (c catalogTx) DeleteAlias(name, alias string) error {
-	key, err := join(kindAlias, name, alias)
-	return c.t.deleteAt(key, err)
+	c.t.delete(find(kindAlias, name, alias))
+	return nil
 }

@@ -8,44 +8,64 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/skiffhq/skiff/core/catalog"
+	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/function"
 )
 
 // childEnv names the directory in which this test binary, run again, writes
 // until it is killed.
-const childEnv = "SKIFF_STORE_CHILD"
+const (
+	childEnv        = "SKIFF_STORE_CHILD"
+	childReserveEnv = "SKIFF_STORE_CHILD_RESERVE"
+)
 
 const childWriters = 8
 
 // childMain counts with several writers at once and prints "WRITER COUNT" for
 // each count that the store has answered. Each is written to two functions by
-// one update.
+// one update. It ends by itself only when the disk is full.
 func childMain(dir string) int {
-	s := New(Options{Dir: dir, Reserve: -1})
+	reserve, err := strconv.ParseInt(os.Getenv(childReserveEnv), 10, 64)
+	if err != nil {
+		reserve = -1
+	}
+	s := New(Options{Dir: dir, Reserve: reserve})
 	if err := s.Start(context.Background()); err != nil {
 		fmt.Println("start:", err)
 		return 1
 	}
 	var wg sync.WaitGroup
 	for w := range childWriters {
-		wg.Go(func() {
-			for {
-				n, err := childCount(s, w)
-				if err != nil {
-					fmt.Println("update:", err)
-					return
-				}
-				fmt.Println(w, n)
-			}
-		})
+		wg.Go(func() { childWrite(s, w) })
 	}
 	wg.Wait()
-	return 1
+	if err := s.Stop(context.Background()); err != nil {
+		fmt.Println("stop:", err)
+		return 1
+	}
+	return 0
+}
+
+// childWrite counts until it was refused many times.
+func childWrite(s *Store, writer int) {
+	for refused := 0; refused < 100_000; {
+		n, err := childCount(s, writer)
+		switch {
+		case fault.HasReason(err, fault.ReasonDiskReserve):
+			refused++
+		case err != nil:
+			fmt.Println("update:", err)
+			return
+		default:
+			fmt.Println(writer, n)
+		}
+	}
 }
 
 func pairOf(writer int) (string, string) {
@@ -78,7 +98,7 @@ func childCount(s *Store, writer int) (n uint64, err error) {
 
 func TestKillLosesNothingThatWasAnswered(t *testing.T) {
 	kills := 5
-	if os.Getenv("SKIFF_PROVE") == "1" {
+	if proving() {
 		kills = 200
 	}
 	dir := t.TempDir()

@@ -20,21 +20,19 @@ func (i identityStore) Update(ctx context.Context, fn func(identity.Tx) error) e
 type identityReader struct{ s *state }
 
 func (r identityReader) User(name string) (*identity.User, error) {
-	key, err := join(kindUser, name)
-	return load[identity.User](r.s, key, err)
+	return load[identity.User](r.s, find(kindUser, name))
 }
 
 func (r identityReader) Token(id string) (*identity.Token, error) {
-	key, err := join(kindToken, id)
-	return load[identity.Token](r.s, key, err)
+	return load[identity.Token](r.s, find(kindToken, id))
 }
 
 func (r identityReader) EachUser(fn func(*identity.User) error) error {
-	return each(r.s, prefixOf(kindUser), nil, fn)
+	return each(r.s, prefixOf(kindUser), fn)
 }
 
 func (r identityReader) EachToken(fn func(*identity.Token) error) error {
-	return each(r.s, prefixOf(kindToken), nil, fn)
+	return each(r.s, prefixOf(kindToken), fn)
 }
 
 type identityTx struct {
@@ -53,11 +51,11 @@ func (i identityTx) PutToken(t *identity.Token) error {
 }
 
 func (i identityTx) DeleteUser(name string) error {
-	key, err := join(kindUser, name)
-	return i.t.deleteAt(key, err)
+	i.t.delete(find(kindUser, name))
+	return nil
 }
 
 func (i identityTx) DeleteToken(id string) error {
-	key, err := join(kindToken, id)
-	return i.t.deleteAt(key, err)
+	i.t.delete(find(kindToken, id))
+	return nil
 }

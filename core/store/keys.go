@@ -86,16 +86,28 @@ func joinNumber(kind, name string, n function.Number) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(prefixOf(kind, name), uint32(n)), nil
 }
 
+// find is join for reading and deleting: nil for what cannot be a name, and so
+// names nothing.
+func find(kind string, parts ...string) []byte {
+	key, _ := join(kind, parts...)
+	return key
+}
+
+func findNumber(kind, name string, n function.Number) []byte {
+	key, _ := joinNumber(kind, name, n)
+	return key
+}
+
 // scope returns the prefix of all records of a kind, or of those of one name
-// where name is not empty.
-func scope(kind, name string) ([]byte, error) {
+// where name is not empty; nil for what cannot be a name.
+func scope(kind, name string) []byte {
 	if name == "" {
-		return prefixOf(kind), nil
+		return prefixOf(kind)
 	}
-	if err := checkParts(kind, []string{name}); err != nil {
-		return nil, err
+	if checkParts(kind, []string{name}) != nil {
+		return nil
 	}
-	return prefixOf(kind, name), nil
+	return prefixOf(kind, name)
 }
 
 func checkParts(kind string, parts []string) error {

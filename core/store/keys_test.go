@@ -22,8 +22,8 @@ func TestKeysHaveTheirShape(t *testing.T) {
 		"\x01tot\x00hello\x00\x00\x00\x00\x00": func() ([]byte, error) { return joinNumber(kindTotals, "hello", 0) },
 		"\x01meta\x00schema":                   func() ([]byte, error) { return schemaKey, nil },
 		"\x01meta\x00step":                     func() ([]byte, error) { return stepKey, nil },
-		"\x01al\x00hello\x00":                  func() ([]byte, error) { return scope(kindAlias, "hello") },
-		"\x01al\x00":                           func() ([]byte, error) { return scope(kindAlias, "") },
+		"\x01al\x00hello\x00":                  func() ([]byte, error) { return scope(kindAlias, "hello"), nil },
+		"\x01al\x00":                           func() ([]byte, error) { return scope(kindAlias, ""), nil },
 	} {
 		if got, err := make(); err != nil || string(got) != want {
 			t.Errorf("got %q, %v; want %q", got, err, want)
@@ -37,6 +37,9 @@ func TestWhatIsNoNameMakesNoKey(t *testing.T) {
 		_, err2 := joinNumber(kindVersion, bad, 1)
 		if !fault.Is(err1, fault.Invalid) || !fault.Is(err2, fault.Invalid) {
 			t.Errorf("%.20q: %v, %v", bad, err1, err2)
+		}
+		if find(kindAlias, "f", bad) != nil || findNumber(kindVersion, bad, 1) != nil || bad != "" && scope(kindAlias, bad) != nil {
+			t.Errorf("%.20q names something", bad)
 		}
 	}
 }
@@ -60,7 +63,7 @@ func FuzzKeys(f *testing.F) {
 		if got := bytes.Compare(ka, kb); got != want {
 			t.Errorf("%q/%d and %q/%d compare as %d", a, m, b, n, got)
 		}
-		within, _ := scope(kindVersion, a)
+		within := scope(kindVersion, a)
 		if bytes.HasPrefix(kb, within) != (a == b) {
 			t.Errorf("%q is found within %q", kb, within)
 		}

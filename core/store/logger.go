@@ -28,7 +28,7 @@ func (l *logger) Debugf(string, ...any) {}
 
 func (l *logger) line(level slog.Level, format string, args []any) {
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, strings.TrimSpace(fmt.Sprintf(format, args...)), "component", "badger")
+		l.log.Log(context.Background(), level, "badger says", "text", strings.TrimSpace(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -29,7 +29,7 @@ func TestBadgersLinesGoToTheLog(t *testing.T) {
 	l.Errorf("failed %d\n", 4)
 	got := out.String()
 	if strings.Contains(got, "never") || strings.Contains(got, "not at") ||
-		!strings.Contains(got, `level=WARN msg="warned 3" component=badger`) || !strings.Contains(got, `level=ERROR msg="failed 4"`) {
+		!strings.Contains(got, `level=WARN msg="badger says" text="warned 3"`) || !strings.Contains(got, `level=ERROR msg="badger says" text="failed 4"`) {
 		t.Errorf("logged:\n%s", got)
 	}
 	if l.health.lost() != nil {

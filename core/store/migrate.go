@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
@@ -102,7 +103,7 @@ func (s *Store) migrateStep(ctx context.Context, st step, schema uint32) error {
 	}
 }
 
-var errBatchFull = fmt.Errorf("a batch is full")
+var errBatchFull = errors.New("a batch is full")
 
 // rewriteBatch rewrites the records behind the place reached. It returns the
 // last key it saw, nil where there was none.
@@ -124,7 +125,7 @@ func (s *Store) rewriteBatch(st step, prefix []byte) (changes []change, last []b
 			return err
 		})
 	})
-	if err == errBatchFull {
+	if errors.Is(err, errBatchFull) {
 		err = nil
 	}
 	return changes, last, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -71,7 +70,6 @@ func (s *Store) Start(ctx context.Context) (err error) {
 		return fault.New(fault.Internal, "store_started", "start the store: it was started or stopped before")
 	}
 	began := time.Now()
-	s.life, s.end = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
 			err = errors.Join(s.wrap(err), s.close())
@@ -140,11 +138,11 @@ func (s *Store) wrap(err error) error {
 func (s *Store) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = true
-	empty := s.gate.shut()
-	if s.end != nil {
-		s.end()
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
 	}
+	empty := s.gate.shut()
 	select {
 	case <-empty:
 	default:
@@ -159,10 +157,7 @@ func (s *Store) Stop(ctx context.Context) error {
 
 // close undoes what Start has done so far. The caller holds s.mu.
 func (s *Store) close() error {
-	if s.end != nil {
-		s.end()
-	}
-	s.gc.Wait()
+	s.gc.Wait() // of a failed Start there is none to wait for
 	if s.started {
 		s.commits.close()
 		s.started = false
@@ -190,7 +185,7 @@ func (s *Store) collect() {
 		select {
 		case <-tick.C:
 			s.collectGarbage()
-		case <-s.life.Done():
+		case <-s.stopping:
 			return
 		}
 	}
@@ -199,7 +194,7 @@ func (s *Store) collect() {
 // collectGarbage rewrites value log files until none is worth it. Rewriting
 // makes room in the end but needs some first, as deleting does.
 func (s *Store) collectGarbage() {
-	for s.life.Err() == nil && s.reserve.check(true) == nil {
+	for !s.isStopping() && s.reserve.check(true) == nil {
 		err := s.db.RunValueLogGC(gcRatio)
 		if errors.Is(err, badger.ErrNoRewrite) {
 			return
@@ -208,6 +203,6 @@ func (s *Store) collectGarbage() {
 			s.log.Warn("garbage of the value log was not collected", "error", err)
 			return
 		}
-		s.log.Log(s.life, slog.LevelDebug, "a value log file was rewritten")
+		s.log.Debug("a value log file was rewritten")
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// load returns a record of the caller's own, or nil where there is none.
-func load[V any](s *state, key []byte, err error) (*V, error) {
-	if err != nil {
-		return nil, nil // what cannot be a name names nothing
+// load returns a record of the caller's own, or nil where there is none, as
+// under a nil key.
+func load[V any](s *state, key []byte) (*V, error) {
+	if key == nil {
+		return nil, nil
 	}
 	v := new(V)
 	found, err := s.read(key, func(value []byte) error { return decode(key, value, v) })
@@ -20,10 +21,10 @@ func load[V any](s *state, key []byte, err error) (*V, error) {
 }
 
 // each calls fn with the records below a prefix, in order of their keys, until
-// it returns an error. It decodes ahead on all processors: the appliance reads
+// it returns an error. There are none below nil. It decodes ahead on all processors: the appliance reads
 // everything at start.
-func each[V any](s *state, prefix []byte, err error, fn func(*V) error) error {
-	if err != nil {
+func each[V any](s *state, prefix []byte, fn func(*V) error) error {
+	if prefix == nil {
 		return nil
 	}
 	c := chunk[V]{fn: fn, size: 1}

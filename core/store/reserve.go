@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
 	"github.com/skiffhq/skiff/core/fault"
@@ -69,8 +68,8 @@ func (r *reserve) demand(want int64) error {
 	if left < 0 || left >= want {
 		return nil
 	}
-	return fault.New(fault.Exhausted, fault.ReasonDiskReserve, "write to the store: %s are free on its disk, and %s are kept in reserve",
-		humanize.IBytes(uint64(left)), humanize.IBytes(uint64(r.want))).
+	return fault.New(fault.Exhausted, fault.ReasonDiskReserve, "write to the store: %d MiB are free on its disk, and %d MiB are kept in reserve",
+		left>>20, r.want>>20).
 		WithRemedy("free space on the disk of the data directory; writing goes on by itself then")
 }
 
@@ -126,6 +125,6 @@ func freeSpace(dir string) func() (int64, error) {
 		if err := unix.Statfs(dir, &st); err != nil {
 			return 0, err
 		}
-		return int64(st.Bavail) * int64(st.Bsize), nil
+		return int64(st.Bavail) * st.Bsize, nil
 	}
 }

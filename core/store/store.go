@@ -47,15 +47,15 @@ type Store struct {
 	health  health
 	gate    gate
 
+	stopping chan struct{} // closed when Stop begins
+
 	mu      sync.Mutex // guards what Start and Stop change
 	started bool
 	stopped bool
 	lock    *os.File
 	db      *badger.DB
 	commits *committer
-	life    context.Context // ends when Stop begins
-	end     context.CancelFunc
-	gc      sync.WaitGroup
+	gc      sync.WaitGroup // the loop that collects garbage
 }
 
 // New returns a store that touches nothing before Start.
@@ -76,7 +76,7 @@ func New(opts Options) *Store {
 		opts.Reserve = DefaultReserve
 	}
 	log := opts.Log.With("component", "store")
-	s := &Store{opts: opts, log: log}
+	s := &Store{opts: opts, log: log, stopping: make(chan struct{})}
 	s.reserve = &reserve{want: max(opts.Reserve, 0), free: opts.free, now: opts.Now, log: log}
 	return s
 }
@@ -106,6 +106,16 @@ func (s *Store) Ready() error {
 		return err
 	}
 	return s.reserve.check(false)
+}
+
+// isStopping reports whether Stop has begun.
+func (s *Store) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
 }
 
 // view runs fn on a snapshot of what is durable.

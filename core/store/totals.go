@@ -11,7 +11,7 @@ type totalsStore struct{ s *Store }
 
 func (t totalsStore) LoadTotals(ctx context.Context) (all []invoke.Totals, err error) {
 	err = t.s.view(ctx, func(st *state) error {
-		return each(st, prefixOf(kindTotals), nil, func(rec *invoke.Totals) error {
+		return each(st, prefixOf(kindTotals), func(rec *invoke.Totals) error {
 			all = append(all, *rec)
 			return nil
 		})

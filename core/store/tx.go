@@ -33,7 +33,12 @@ func (t *tx) put(key []byte, record any) error {
 	return nil
 }
 
-func (t *tx) delete(key []byte) { t.own[string(key)] = nil }
+// delete does nothing where nothing is, as under a nil key.
+func (t *tx) delete(key []byte) {
+	if key != nil {
+		t.own[string(key)] = nil
+	}
+}
 
 // deleteAll deletes every record with the prefix.
 func (t *tx) deleteAll(prefix []byte) error {
@@ -75,11 +80,4 @@ func (t *tx) putAt(key []byte, err error, record any) error {
 		return err
 	}
 	return t.put(key, record)
-}
-
-func (t *tx) deleteAt(key []byte, err error) error {
-	if err == nil {
-		t.delete(key)
-	}
-	return nil // what cannot be a name is not there
 }
