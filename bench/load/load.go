@@ -48,7 +48,7 @@ type Plan struct {
 	Started, Ended func()
 	Progress       *Progress // nil: none
 
-	pause func(until time.Time) // nil: pauseUntil
+	pause func(until time.Time) // nil: an alarm
 }
 
 // TCP returns a Dial to host:port.
@@ -70,7 +70,12 @@ func Run(ctx context.Context, p Plan) (*Result, error) {
 		p.Drain = DefaultDrain
 	}
 	if p.pause == nil {
-		p.pause = pauseUntil
+		alarm, err := newAlarm()
+		if err != nil {
+			return nil, err
+		}
+		defer alarm.close()
+		p.pause = alarm.pause
 	}
 	if p.Progress == nil {
 		p.Progress = &Progress{}

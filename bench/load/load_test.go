@@ -263,15 +263,20 @@ func TestOverTCP(t *testing.T) {
 }
 
 func TestPauseIsNeverShort(t *testing.T) {
-	precisely(func() {
-		for range 50 {
-			until := time.Now().Add(200 * time.Microsecond)
-			pauseUntil(until)
+	a, err := newAlarm()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	for _, d := range []time.Duration{-time.Second, 0, 1, time.Microsecond, 200 * time.Microsecond, 3 * time.Millisecond} {
+		for range 10 {
+			until := time.Now().Add(d)
+			a.pause(until)
 			if now := time.Now(); now.Before(until) {
 				t.Fatalf("woke %v early", until.Sub(now))
 			}
 		}
-	})
+	}
 }
 
 func TestMergeAddsRunsUp(t *testing.T) {

@@ -55,7 +55,7 @@ func runOpen(ctx context.Context, p *Plan, callers []*caller) (*Result, error) {
 		wg.Go(func() { d.read(reading, c) })
 	}
 	if d.total > 0 {
-		precisely(func() { d.schedule(ctx) })
+		d.schedule(ctx)
 		d.wait(ctx)
 	}
 	p.ended()
