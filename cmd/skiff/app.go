@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -61,7 +62,8 @@ func (a *app) target() (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	return target{server, first(a.token, a.env("SKIFF_TOKEN"), s.Logins[server].Token)}, nil
+	// Files and shells leave line ends that no header may hold.
+	return target{server, strings.TrimSpace(first(a.token, a.env("SKIFF_TOKEN"), s.Logins[server].Token))}, nil
 }
 
 // client returns a client for the target. Where no token is known it has none:

@@ -38,8 +38,8 @@ func (a *app) completeWith(cmd *cobra.Command, of completer, args []string, word
 	defer cancel()
 	var fitting []cobra.Completion
 	for _, w := range of(ctx, c, args, word) {
-		if strings.HasPrefix(w, word) {
-			fitting = append(fitting, clean(w))
+		if name, about, _ := strings.Cut(w, "\t"); strings.HasPrefix(name, word) {
+			fitting = append(fitting, cobra.CompletionWithDesc(clean(name), clean(about)))
 		}
 	}
 	return fitting, cobra.ShellCompDirectiveNoFileComp

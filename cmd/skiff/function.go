@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -160,14 +159,14 @@ func scalingText(s function.Scaling) string {
 		text += fmt.Sprintf(", %d ready beforehand", s.PreProvisionedConcurrency)
 	}
 	if s.KeepWarmEnabled {
-		text += ", kept warm every " + time.Duration(s.KeepWarmInterval).String()
+		text += ", kept warm every " + durationText(s.KeepWarmInterval)
 	}
 	return text
 }
 
 func retryText(r function.Retry) string {
 	return fmt.Sprintf("%d attempts, %s to %s apart, for %s", r.MaxAttempts,
-		time.Duration(r.MinDelay), time.Duration(r.MaxDelay), time.Duration(r.MaxAge))
+		durationText(r.MinDelay), durationText(r.MaxDelay), durationText(r.MaxAge))
 }
 
 // pairsOf lists a map below one name, a line a pair.

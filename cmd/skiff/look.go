@@ -42,7 +42,7 @@ func (a *app) showMetrics(m *wire.FunctionMetrics) error {
 	v := m.Metrics
 	count := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	return a.fields([][2]string{
-		{"Function", m.FunctionName}, {"Window", time.Duration(m.Window).String() + " until " + a.when(m.Timestamp)},
+		{"Function", m.FunctionName}, {"Window", durationText(m.Window) + " until " + a.when(m.Timestamp)},
 		{"Invocations", count(v.Invocations)}, {"Errors", fmt.Sprintf("%d (%.2f %%)", v.Errors, v.ErrorRate*100)},
 		{"Cold starts", count(v.ColdStarts)}, {"Throttles", count(v.Throttles)},
 		{"Duration", fmt.Sprintf("average %s, p50 %s, p95 %s, p99 %s", ms(v.AvgDuration), ms(v.P50Duration), ms(v.P95Duration), ms(v.P99Duration))},

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/skiffhq/skiff/core/function"
 )
 
 // printable gives a command the flag -o.
@@ -89,6 +91,18 @@ func (a *app) whenever(t *time.Time) string {
 		return "never"
 	}
 	return a.when(*t)
+}
+
+// durationText is Go's form without the units that are zero.
+func durationText(d function.Duration) string {
+	s := time.Duration(d).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
 }
 
 // bytesText shows a size as people say it.

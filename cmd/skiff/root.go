@@ -107,7 +107,7 @@ func (a *app) addCommands(root *cobra.Command) {
 	add(groupUse, a.newDeployCommand(), a.newInvokeCommand(), a.newFunctionCommand(), a.newVersionCommand(), a.newAliasCommand())
 	add(groupLook, a.newMetricsCommand(), a.newAuditCommand())
 	add(groupAccess, a.newLoginCommand(), a.newLogoutCommand(), a.newTokenCommand(), a.newUserCommand())
-	add(groupAppliance, a.newAdminCommand())
+	add(groupAppliance, a.newServeCommand(), a.newAdminCommand())
 	help := newHelpCommand()
 	root.SetHelpCommand(help)
 	add(groupProgram, newCompletionCommand(), help)

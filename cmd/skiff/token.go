@@ -52,7 +52,7 @@ func (a *app) newTokenListCommand() *cobra.Command {
 		Use: "list", Short: "List tokens", Example: "  skiff token list\n  skiff token list -o json",
 	})
 	cmd.RunE = a.remote(func(ctx context.Context, c *client.Client, _ []string) error {
-		var all wire.Tokens
+		all := wire.Tokens{Tokens: []wire.Token{}}
 		err := eachPage(func(p client.Page) (string, error) {
 			page, err := c.Tokens(ctx, p)
 			if err != nil {

@@ -51,7 +51,7 @@ func (a *app) newUserCreateCommand() *cobra.Command {
 func (a *app) newUserListCommand() *cobra.Command {
 	cmd := a.printable(&cobra.Command{Use: "list", Short: "List users", Example: "  skiff user list"})
 	cmd.RunE = a.remote(func(ctx context.Context, c *client.Client, _ []string) error {
-		var all wire.Users
+		all := wire.Users{Users: []wire.User{}}
 		err := eachPage(func(p client.Page) (string, error) {
 			page, err := c.Users(ctx, p)
 			if err != nil {
