@@ -21,7 +21,10 @@ func (in *instance) call(ctx context.Context, r *run) (sandbox.Result, error) {
 func (in *instance) command(ctx context.Context, r *run) (sandbox.Result, error) {
 	r.sys.Stdin = r.inv.Payload
 	err := in.handler.CallWithStack(r, nil)
-	if err != nil && !(r.sys.Exited && r.sys.ExitCode == 0 && r.cause.Load() == causeNone) {
+	switch cause := r.cause.Load(); {
+	case cause == causeOutput: // whatever the guest made of that
+		return sandbox.Result{}, in.tooLargeFault()
+	case err != nil && !(r.sys.Exited && r.sys.ExitCode == 0 && cause == causeNone):
 		return in.ended(ctx, r, err)
 	}
 	return sandbox.Result{Payload: r.output.take()}, nil

@@ -111,12 +111,25 @@ var built sync.Map
 // goGuest builds a Go guest from testdata once.
 func goGuest(t testing.TB, name string, flags ...string) []byte {
 	t.Helper()
-	build, _ := built.LoadOrStore(name, sync.OnceValues(func() ([]byte, error) {
-		out := filepath.Join(compiled, name+".wasm")
-		cmd := exec.Command("go", append([]string{"build", "-o", out}, append(flags, "./testdata/go/"+name)...)...)
+	out := filepath.Join(compiled, "go-"+name+".wasm")
+	return guest(t, out, "go", append([]string{"build", "-o", out}, append(flags, "./testdata/go/"+name)...)...)
+}
+
+// cGuest builds a C guest from testdata once. It needs clang and lld, and no
+// C library.
+func cGuest(t testing.TB, name string) []byte {
+	t.Helper()
+	out := filepath.Join(compiled, "c-"+name+".wasm")
+	return guest(t, out, "clang", "--target=wasm32", "-nostdlib", "-Wl,--no-entry", "-mbulk-memory", "-O2", "-fno-builtin", "-o", out, "testdata/c/"+name+".c")
+}
+
+func guest(t testing.TB, out, tool string, args ...string) []byte {
+	t.Helper()
+	build, _ := built.LoadOrStore(out, sync.OnceValues(func() ([]byte, error) {
+		cmd := exec.Command(tool, args...)
 		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build the guest %s: %w: %s", name, err, text)
+			return nil, fmt.Errorf("build the guest %s: %w: %s", out, err, text)
 		}
 		return os.ReadFile(out)
 	}))

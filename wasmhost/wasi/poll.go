@@ -3,6 +3,8 @@ package wasi
 import (
 	"math"
 	"time"
+
+	"github.com/tetratelabs/wazero/sys"
 )
 
 const (
@@ -116,12 +118,14 @@ func (s *System) ready(e, sub []byte) {
 	}
 }
 
-// sleep waits, or until the invocation is over.
+// sleep waits. A guest whose invocation is over meanwhile does not go on: it
+// would act as if it had slept to the end.
 func (s *System) sleep(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-s.Done:
+		panic(sys.NewExitError(sys.ExitCodeContextCanceled))
 	}
 }
