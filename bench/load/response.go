@@ -78,7 +78,7 @@ func (r *answers) head() (head, error) {
 			return head{}, fmt.Errorf("%w: head of more than %d bytes", errMalformed, maxHead)
 		}
 		if err := r.fill(); err != nil {
-			if err == io.EOF && r.end > r.start {
+			if errors.Is(err, io.EOF) && r.end > r.start {
 				err = io.ErrUnexpectedEOF
 			}
 			return head{}, err
@@ -117,7 +117,7 @@ func (r *answers) need(n int) error {
 }
 
 func unexpected(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -37,7 +37,7 @@ func TestAnswersOfEveryForm(t *testing.T) {
 						t.Fatalf("got %+v, %v", got, err)
 					}
 				}
-				if _, err := r.next(); err != io.EOF {
+				if _, err := r.next(); !errors.Is(err, io.EOF) {
 					t.Errorf("after the last: %v", err)
 				}
 			}

@@ -28,7 +28,7 @@ type Process struct {
 // however that ends, and hears no signal of the terminal: whoever started it
 // stops it in order.
 func Start(out io.Writer, path string, args ...string) (*Process, error) {
-	cmd := exec.Command(path, args...)
+	cmd := exec.CommandContext(context.Background(), path, args...) // no context ends it: Stop does, in order
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = time.Second // a grandchild may hold the output open
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -19,7 +19,8 @@ func Baseline(ctx context.Context, name string, out io.Writer) error {
 	if !ok || sc.Answer() == nil {
 		return fmt.Errorf("serve the baseline of %q: there is none", name)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("serve the baseline of %q: %w", name, err)
 	}

@@ -37,7 +37,7 @@ func (p *Phase) print(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n%s loop: %s, %d × %.3g s\n", p.Loop, how, p.Rounds, p.Seconds)
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "\tright/s\tp50 ms\tp90\tp99\tp99.9\tmax\terrors\tCPU s/1000\tgenerator\tRSS\tpeak\t")
+	_, _ = fmt.Fprintln(t, "\tright/s\tp50 ms\tp90\tp99\tp99.9\tmax\terrors\tCPU s/1000\tgenerator\tRSS\tpeak\t")
 	p.Appliance.print(t, "skiff")
 	p.Baseline.print(t, "baseline")
 	_ = t.Flush() // to a strings.Builder
@@ -55,7 +55,7 @@ func (s *Side) print(w io.Writer, name string) {
 	if s.Memory != nil {
 		cpu, rss, peak = fmt.Sprintf("%.4f", s.CPUPerThousand), mebibytes(s.Memory.RSS), mebibytes(s.Memory.Peak)
 	}
-	fmt.Fprintf(w, "%s\t%.1f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%d\t%s\t%.4f\t%s\t%s\t\n",
+	_, _ = fmt.Fprintf(w, "%s\t%.1f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%d\t%s\t%.4f\t%s\t%s\t\n",
 		name, s.Rate, q.P50, q.P90, q.P99, q.P999, q.Max, s.failed(), cpu, s.Generator, rss, peak)
 }
 
@@ -105,7 +105,7 @@ func (r *Report) printBounds(b *strings.Builder) {
 		if !bound.Holds {
 			verdict = "BROKEN"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", verdict, bound.Name, bound.Limit, bound.Actual)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", verdict, bound.Name, bound.Limit, bound.Actual)
 	}
 	_ = t.Flush() // to a strings.Builder
 }

@@ -90,7 +90,8 @@ func serve(args []string) error {
 	if err := os.MkdirAll(*dir, 0o700); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", *listen)
+	var lc net.ListenConfig
+	l, err := lc.Listen(context.Background(), "tcp", *listen)
 	if err != nil {
 		return err
 	}
@@ -130,13 +131,13 @@ type double struct {
 
 func (d *double) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, wire.Readiness{Ready: true}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, wire.Readiness{Ready: true}) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 200, wire.Health{Status: "ok", Version: Version})
+		reply(w, http.StatusOK, wire.Health{Status: "ok", Version: Version})
 	})
 	mux.HandleFunc("POST /api/v1/authentication/login", d.login)
 	mux.HandleFunc("POST /api/v1/tokens", d.authenticated("session", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, 201, wire.Token{Token: "token"})
+		reply(w, http.StatusCreated, wire.Token{Token: "token"})
 	}))
 	mux.HandleFunc("GET /api/v1/functions", d.authenticated("token", d.functions))
 	mux.HandleFunc("POST /api/v1/functions", d.authenticated("token", d.create))
@@ -152,14 +153,14 @@ func reply(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func refuse(w http.ResponseWriter, status int, code string) {
-	reply(w, status, wire.Error{Error: wire.ErrorBody{Code: code, Message: "the double says no"}})
+func refuse(w http.ResponseWriter, status int) {
+	reply(w, status, wire.Error{Error: wire.ErrorBody{Message: "the double says no"}})
 }
 
 func (d *double) authenticated(token string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+token {
-			refuse(w, 401, "UNAUTHORIZED")
+			refuse(w, http.StatusUnauthorized)
 			return
 		}
 		next(w, r)
@@ -173,17 +174,17 @@ func (d *double) login(w http.ResponseWriter, r *http.Request) {
 		err = errors.Join(json.Unmarshal(raw, &want), json.NewDecoder(r.Body).Decode(&got))
 	}
 	if err != nil || got != want {
-		refuse(w, 401, "UNAUTHORIZED")
+		refuse(w, http.StatusUnauthorized)
 		return
 	}
-	reply(w, 200, wire.LoginResult{Token: "session"})
+	reply(w, http.StatusOK, wire.LoginResult{Token: "session"})
 }
 
 func (d *double) file(name string) string { return filepath.Join(d.dir, "function-"+name) }
 
 func (d *double) functions(w http.ResponseWriter, _ *http.Request) {
 	found, _ := filepath.Glob(d.file("*"))
-	reply(w, 200, wire.Functions{Total: len(found)})
+	reply(w, http.StatusOK, wire.Functions{Total: len(found)})
 }
 
 func (d *double) create(w http.ResponseWriter, r *http.Request) {
@@ -194,31 +195,31 @@ func (d *double) create(w http.ResponseWriter, r *http.Request) {
 	var f wire.CreateFunction
 	switch err := json.NewDecoder(r.Body).Decode(&f); {
 	case over:
-		refuse(w, 429, "RATE_LIMIT_EXCEEDED")
+		refuse(w, http.StatusTooManyRequests)
 	case err != nil || f.Runtime == nil || *f.Runtime != "wasm":
-		refuse(w, 400, "VALIDATION_ERROR")
+		refuse(w, http.StatusBadRequest)
 	case os.WriteFile(d.file(f.Name), nil, 0o600) != nil:
-		refuse(w, 500, "INTERNAL_ERROR")
+		refuse(w, http.StatusInternalServerError)
 	default:
-		reply(w, 201, wire.Function{Name: f.Name})
+		reply(w, http.StatusCreated, wire.Function{Name: f.Name})
 	}
 }
 
 func (d *double) remove(w http.ResponseWriter, r *http.Request) {
 	if os.Remove(d.file(r.PathValue("name"))) != nil {
-		refuse(w, 404, "NOT_FOUND")
+		refuse(w, http.StatusNotFound)
 		return
 	}
-	w.WriteHeader(204)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (d *double) publish(w http.ResponseWriter, r *http.Request) {
 	code, err := io.ReadAll(r.Body)
 	if err != nil || len(code) == 0 {
-		refuse(w, 400, "INVALID_WASM")
+		refuse(w, http.StatusBadRequest)
 		return
 	}
-	reply(w, 201, wire.Version{FunctionName: r.PathValue("name"), Version: 1})
+	reply(w, http.StatusCreated, wire.Version{FunctionName: r.PathValue("name"), Version: 1})
 }
 
 // invoke greets whoever has a name, and echoes everything else.

@@ -39,10 +39,10 @@ func listCommand() *cobra.Command {
 
 // list writes the table of scenarios.
 func list(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SCENARIO\tWHAT IS MEASURED\tEXPECTED\tBY DEFAULT\tBOUNDS")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) // Flush tells whether all could be written
+	_, _ = fmt.Fprintln(t, "SCENARIO\tWHAT IS MEASURED\tEXPECTED\tBY DEFAULT\tBOUNDS")
 	for _, s := range scenario.All() {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Description, s.Expects, s.Defaults(), s.Bounds)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.Description, s.Expects, s.Defaults(), s.Bounds)
 	}
 	return t.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,12 +89,12 @@ func TestAssertFailsOnABrokenBound(t *testing.T) {
 	r := &scenario.Report{Bounds: []scenario.Bound{{Name: "rate held", Holds: false}}}
 	for assert, want := range map[bool]error{true: errFailed, false: nil} {
 		o := options{assert: assert}
-		if err := o.verdict(r); err != want {
+		if err := o.verdict(r); !errors.Is(err, want) {
 			t.Errorf("assert %v: got %v", assert, err)
 		}
 	}
 	r.Phases = []scenario.Phase{{Appliance: &scenario.Side{Errors: map[string]int64{"body": 1}}}}
-	if err := (&options{}).verdict(r); err != errFailed {
+	if err := (&options{}).verdict(r); !errors.Is(err, errFailed) {
 		t.Errorf("a wrong answer: got %v", err)
 	}
 }

@@ -69,7 +69,7 @@ var Bans = []Ban{
 	{"net/http", []string{"core/client", "core/telemetry", "core/identity", "core/node", "bench", "cmd/skiff", "core/api"}, "HTTP belongs to the edge"},
 	{"github.com/prometheus/", []string{"core/telemetry"}, "who counts must not care for whom"},
 	{"github.com/golang-jwt/", []string{"core/identity"}, "tokens have one judge"},
-	{"github.com/spf13/", []string{"cmd"}, "flags belong to the program"},
+	{"github.com/spf13/", []string{"cmd", "bench/cmd"}, "flags belong to the program"},
 	{"go.yaml.in/yaml", []string{"core/config", "cmd/skiff"}, "files of settings are read in one place"},
 }
 
