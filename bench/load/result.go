@@ -86,6 +86,12 @@ func (r *Result) add(other *Result) {
 	if other.Lag != nil {
 		r.Lag.Merge(other.Lag)
 	}
+	r.MergeErrors(other)
+}
+
+// MergeErrors adds another result's errors alone, where its answers were not
+// to count.
+func (r *Result) MergeErrors(other *Result) {
 	for kind, n := range other.Errors {
 		r.Errors[kind] += n
 	}

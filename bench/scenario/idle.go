@@ -3,7 +3,6 @@ package scenario
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/skiffhq/skiff/bench/load"
@@ -11,12 +10,12 @@ import (
 )
 
 // idling leaves an appliance alone for a while and reads its memory.
-func idling(ctx context.Context, b *bench) (err error) {
+func idling(ctx context.Context, b *bench) error {
 	a, err := b.home().Start(ctx, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Stop(ctx)) }()
+	defer b.halt(ctx, a.Stop)
 	c, err := a.Client("")
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ const (
 const method = "paired t-interval of the logarithms of the rounds' ratios, 95 %"
 
 // invocations measures calls of a function beside the baseline.
-func invocations(ctx context.Context, b *bench) (err error) {
+func invocations(ctx context.Context, b *bench) error {
 	loops, err := b.settings.loops(b.scenario)
 	if err != nil {
 		return err
@@ -30,14 +30,25 @@ func invocations(ctx context.Context, b *bench) (err error) {
 	sides, err := b.sides(ctx)
 	defer func() {
 		for _, s := range sides {
-			err = errors.Join(err, s.stop(ctx))
+			b.halt(ctx, s.stop)
 		}
 	}()
 	if err != nil {
 		return err
 	}
+	if err := b.loadAll(ctx, loops, sides); err != nil {
+		if b.settings.Server == "" && ctx.Err() == nil {
+			b.tell("the appliance's log ends so:\n%s", b.home().LogTail())
+		}
+		return err
+	}
+	return nil
+}
+
+// loadAll warms the servers up and runs the loops.
+func (b *bench) loadAll(ctx context.Context, loops []loop, sides []*target) error {
 	for _, t := range sides {
-		if err := b.warm(ctx, t, b.warmUp); err != nil {
+		if err := b.warm(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -68,12 +79,22 @@ func (b *bench) sides(ctx context.Context) ([]*target, error) {
 	return []*target{subject, baseline}, nil
 }
 
-// warm loads a server for a while; an error of its is the end.
-func (b *bench) warm(ctx context.Context, t *target, d time.Duration) error {
+// push loads a server for a while in a way that does not count.
+func (b *bench) push(ctx context.Context, t *target, d time.Duration) (*load.Result, error) {
 	p := load.Plan{Dial: t.dial, Requests: t.requests, Connections: b.scenario.Closed.Connections, Duration: d}
 	r, err := load.Run(ctx, p)
 	if err != nil {
-		return fmt.Errorf("warm %s up: %w", t.name, err)
+		return nil, fmt.Errorf("warm %s up: %w", t.name, err)
+	}
+	return r, nil
+}
+
+// warm loads a server for the first time. An error there is the end: what does
+// not work now need not be measured for minutes.
+func (b *bench) warm(ctx context.Context, t *target) error {
+	r, err := b.push(ctx, t, b.warmUp)
+	if err != nil {
+		return err
 	}
 	for kind, sample := range r.Samples {
 		return fmt.Errorf("warm %s up: %d errors, for example %s: %s", t.name, r.Failed(), kind, sample)
@@ -94,14 +115,16 @@ func (b *bench) phase(ctx context.Context, l loop, targets []*target) (*Phase, e
 			}
 		}
 	}
-	return summary(l, sides)
+	return summary(l, sides), nil
 }
 
 // round loads one server once.
 func (b *bench) round(ctx context.Context, l loop, t *target, s *side, which string) error {
-	if err := b.warm(ctx, t, b.settle); err != nil {
+	settled, err := b.push(ctx, t, b.settle)
+	if err != nil {
 		return err
 	}
+	s.sum.MergeErrors(settled)
 	each := l.each
 	if t.name == "baseline" {
 		each = l.baseline
@@ -113,7 +136,7 @@ func (b *bench) round(ctx context.Context, l loop, t *target, s *side, which str
 	}
 	var r *load.Result
 	label := fmt.Sprintf("%s: %s, round %s of %s", b.scenario.Name, t.name, which, l)
-	err := b.view.during(label, each, p.Progress, func() (err error) {
+	err = b.view.during(label, each, p.Progress, func() (err error) {
 		r, err = load.Run(ctx, p)
 		return err
 	})
@@ -175,29 +198,25 @@ func (m *meter) read() []time.Duration {
 }
 
 // summary compares the sides.
-func summary(l loop, sides []*side) (*Phase, error) {
+func summary(l loop, sides []*side) *Phase {
 	p := &Phase{Loop: "closed", Rate: l.rate, Connections: l.connections, Rounds: l.rounds, Seconds: l.each.Seconds(), Appliance: sides[0].report()}
 	if l.rate > 0 {
 		p.Loop = "open"
 	}
 	if len(sides) < 2 {
-		return p, nil
+		return p
 	}
-	p.Baseline = sides[1].report()
-	p.Method = method
-	var err error
+	p.Baseline, p.Method = sides[1].report(), method
 	if l.rate == 0 { // at a given rate both do the same
-		if p.Throughput, err = ratio(sides, func(r Round) float64 { return r.Rate }); err != nil {
-			return nil, err
-		}
+		p.Throughput = ratio(sides, func(r Round) float64 { return r.Rate })
 	}
-	if sides[0].cpu > 0 {
-		p.CPU, err = ratio(sides, func(r Round) float64 { return r.CPUPerThousand })
-	}
-	return p, err
+	p.CPU = ratio(sides, func(r Round) float64 { return r.CPUPerThousand })
+	return p
 }
 
-func ratio(sides []*side, of func(Round) float64) (*stats.Ratio, error) {
+// ratio is nil where there is none: costs are not known, or a round without a
+// right answer, whose errors tell enough.
+func ratio(sides []*side, of func(Round) float64) *stats.Ratio {
 	var columns [2][]float64
 	for i, s := range sides {
 		for _, r := range s.rounds {
@@ -205,5 +224,8 @@ func ratio(sides []*side, of func(Round) float64) (*stats.Ratio, error) {
 		}
 	}
 	r, err := stats.Paired(columns[0], columns[1])
-	return &r, err
+	if err != nil {
+		return nil
+	}
+	return &r
 }

@@ -132,6 +132,14 @@ func checkBroken(t *testing.T, r *Report, want string) {
 	}
 }
 
+func TestARoundWithoutRightAnswersHasNoRatio(t *testing.T) {
+	good, bad := &side{sum: load.NewResult()}, &side{sum: load.NewResult()}
+	good.rounds, bad.rounds = []Round{{Rate: 5}, {Rate: 5}}, []Round{{Rate: 5}, {}}
+	if p := summary(loop{rounds: 2}, []*side{bad, good}); p.Throughput != nil || p.CPU != nil || p.Baseline == nil {
+		t.Errorf("got %+v", p)
+	}
+}
+
 func TestASideCountsCallsOfAllRounds(t *testing.T) {
 	s := &side{sum: load.NewResult()}
 	for range 2 {

@@ -54,7 +54,7 @@ func (b *bench) fill(ctx context.Context, count int) (token string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, a.Stop(ctx)) }()
+	defer b.halt(ctx, a.Stop)
 	if token, err = a.Administer(ctx); err != nil {
 		return "", err
 	}
@@ -91,12 +91,12 @@ func create(ctx context.Context, c *client.Client, count int, made *atomic.Int64
 }
 
 // start starts the appliance once, and makes sure that it has its functions.
-func (b *bench) start(ctx context.Context, token string) (err error) {
+func (b *bench) start(ctx context.Context, token string) error {
 	a, err := b.home().Start(ctx, "")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.Stop(ctx)) }()
+	defer b.halt(ctx, a.Stop)
 	s := b.report.Start
 	s.Ready = append(s.Ready, a.Took().Seconds())
 	u, err := process.Read(a.PID())

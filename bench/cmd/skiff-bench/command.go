@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -118,13 +120,10 @@ func (o *options) run(c *cobra.Command, name string) error {
 		return usageError{err}
 	}
 	report, err := scenario.Run(c.Context(), sc, o.Settings)
-	if err != nil {
+	if report == nil {
 		return err
 	}
-	if err := o.write(c.OutOrStdout(), report); err != nil {
-		return err
-	}
-	return o.verdict(report)
+	return cmp.Or(errors.Join(err, o.write(c.OutOrStdout(), report)), o.verdict(report))
 }
 
 // verdict is the exit code's reason.
