@@ -77,10 +77,12 @@ func (d *dev) deployExample(ctx context.Context, server string) error {
 		return err
 	}
 	const payload = `{"name": "Skiff"}`
-	_ = d.app.printf("\n$ skiff invoke %s --data '%s'\n", exampleName, payload)
-	err = d.app.invokeRaw(ctx, c, client.RawInvocation{Function: exampleName, Payload: []byte(payload), Report: true})
-	_ = d.app.printf("\n")
-	return err
+	_ = d.app.printf("$ skiff invoke %s --data '%s'\n", exampleName, payload)
+	r, err := c.InvokeRaw(ctx, client.RawInvocation{Function: exampleName, Payload: []byte(payload)})
+	if err != nil {
+		return err
+	}
+	return d.app.printf("%s\n", r.Body)
 }
 
 // publish makes the example's code the newest version, if it is not yet.
@@ -105,5 +107,5 @@ func (d *dev) publish(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	return d.app.showDeployed(p, v)
+	return d.app.printf("%s is published, %s of WebAssembly\n\n", v.VersionString, bytesText(v.CodeSize))
 }
