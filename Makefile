@@ -8,7 +8,7 @@ LINT    := $(CACHE)/bin/golangci-lint-v2.12.2
 GUEST   := $(CACHE)/guests/hello.wasm
 
 # What the tests build guests with, as Debian names it.
-TEST_PACKAGES := clang lld wasi-libc libclang-rt-14-dev-wasm32 nodejs npm
+TEST_PACKAGES := clang lld wasi-libc libclang-rt-dev-wasm32 nodejs npm
 
 .DEFAULT_GOAL := help
 
