@@ -20,7 +20,7 @@ func (in *instance) call(ctx context.Context, r *run) (sandbox.Result, error) {
 // command runs _start with the event on standard input.
 func (in *instance) command(ctx context.Context, r *run) (sandbox.Result, error) {
 	r.sys.Stdin = r.inv.Payload
-	err := in.handler.CallWithStack(r, nil)
+	err := r.sandbox.handler.CallWithStack(r, nil)
 	switch cause := r.cause.Load(); {
 	case cause == causeOutput: // whatever the guest made of that
 		return sandbox.Result{}, in.tooLargeFault()
@@ -43,11 +43,11 @@ func (in *instance) react(ctx context.Context, r *run) (sandbox.Result, error) {
 		return in.ended(ctx, r, err)
 	}
 	r.stack[0], r.stack[1] = uint64(ptr), uint64(len(r.inv.Payload))
-	if err := in.handler.CallWithStack(r, r.stack[:]); err != nil {
+	if err := r.sandbox.handler.CallWithStack(r, r.stack[:]); err != nil {
 		return in.ended(ctx, r, err)
 	}
 	at, n := uint32(r.stack[0]>>32), uint32(r.stack[0])
-	answer, ok := in.mod.Memory().Read(at, n&lengthMask)
+	answer, ok := r.sandbox.mod.Memory().Read(at, n&lengthMask)
 	switch {
 	case n&lengthMask > sandbox.MaxPayload:
 		return sandbox.Result{}, in.tooLargeFault()
@@ -70,11 +70,11 @@ func (e errDelivery) Error() string {
 func (in *instance) deliver(r *run) (ptr uint32, err error) {
 	n := len(r.inv.Payload)
 	r.stack[0] = uint64(n)
-	if err := in.alloc.CallWithStack(r, r.stack[:1]); err != nil {
+	if err := r.sandbox.alloc.CallWithStack(r, r.stack[:1]); err != nil {
 		return 0, err
 	}
 	ptr = uint32(r.stack[0])
-	if n > 0 && ptr == 0 || !in.mod.Memory().Write(ptr, r.inv.Payload) {
+	if n > 0 && ptr == 0 || !r.sandbox.mod.Memory().Write(ptr, r.inv.Payload) {
 		return 0, errDelivery{n}
 	}
 	return ptr, nil

@@ -37,6 +37,7 @@ type code struct {
 	files   *wasi.CodeFS
 	module  wazero.CompiledModule
 	outline *outline
+	recipe  *recipe // nil where sandboxes cannot be used again
 	charged int64
 }
 
@@ -152,10 +153,12 @@ func (h *Host) load(ctx context.Context, c *code) error {
 		return invalid("%s: %v", c.key.file, err)
 	}
 	c.outline = outlineOf(m, h.engine)
-	if binary, err = prepare(binary, m); err != nil {
+	safe, facts, err := prepare(binary, m)
+	if err != nil {
 		return invalid("%s: %v", c.key.file, err)
 	}
-	return h.compile(ctx, c, binary)
+	c.recipe = recipeOf(binary, m, facts)
+	return h.compile(ctx, c, safe)
 }
 
 // compile charges the memory and compiles.

@@ -14,8 +14,10 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/skiffhq/skiff/core/artifact"
 	"github.com/skiffhq/skiff/core/fault"
@@ -31,8 +33,13 @@ type Code interface {
 	Open(ctx context.Context, sha256 string) (*artifact.Tree, error)
 }
 
-// maxIdleMemory bounds the pages that wait for the next guest, in bytes.
+// maxIdleMemory bounds what waits for the next guest, in bytes: once for
+// sandboxes, and once for memories without one.
 const maxIdleMemory = 64 << 20
+
+// sweepInterval is how long a sandbox waits at least, and about half of how
+// long at most.
+const sweepInterval = 5 * time.Second
 
 // Options are what a Host needs. Code and Memory must be set.
 type Options struct {
@@ -54,6 +61,9 @@ type Host struct {
 	account *memory.Account // of compiled code
 	runs    sync.Pool       // of *run
 	lastID  atomic.Uint64
+	maxIdle int          // sandboxes that wait, of one unit
+	idle    atomic.Int64 // bytes of memory of all that wait
+	stop    chan struct{}
 
 	// units is copied when it changes, so that Start takes no lock to look
 	// one up. mu guards changes, codes and closed.
@@ -86,7 +96,34 @@ func (h *Host) Open(ctx context.Context) error {
 	h.memory = linear.NewPool(h.opts.Memory, maxIdleMemory)
 	h.account = h.opts.Memory.Account("wasm (code)")
 	h.runs.New = func() any { return newRun() }
+	h.maxIdle = 4 * runtime.GOMAXPROCS(0)
+	h.stop = make(chan struct{})
+	h.loads.Go(h.sweep)
 	return nil
+}
+
+// sweep drops sandboxes that have waited in vain.
+func (h *Host) sweep() {
+	t := time.NewTicker(sweepInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-t.C:
+			for _, un := range *h.units.Load() {
+				un.sweep()
+			}
+		}
+	}
+}
+
+// reclaim drops all sandboxes that wait, and returns how many that were.
+func (h *Host) reclaim() (n int) {
+	for _, un := range *h.units.Load() {
+		n += un.dropIdle()
+	}
+	return n + h.memory.Trim()
 }
 
 // Kind implements sandbox.Host.
@@ -193,6 +230,7 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	}
 	h.closed = true
+	close(h.stop)
 	units := *h.units.Load()
 	h.units.Store(&map[function.Key]*unit{})
 	h.mu.Unlock()

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tetratelabs/wazero/api"
-
 	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/sandbox"
 	"github.com/skiffhq/skiff/wasmhost/module"
@@ -21,9 +19,6 @@ const initTimeout = 10 * time.Second
 type instance struct {
 	un      *unit
 	id      uint64
-	mod     api.Module
-	alloc   api.Function // nil for a command
-	handler api.Function
 	started time.Time
 	took    time.Duration
 	spent   atomic.Bool
@@ -42,16 +37,17 @@ func (un *unit) start(ctx context.Context) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fault.Of(err)
 	}
-	r := un.h.runs.Get().(*run)
-	r.bind(un)
-	inst := &instance{un: un, id: un.h.lastID.Add(1), run: r, started: begin}
-	if err := un.account.Reserve(un.code.outline.overhead); err != nil {
-		r.free()
-		return nil, err
+	r := un.takeIdle()
+	if r == nil {
+		var err error
+		if r, err = un.newRun(); err != nil {
+			return nil, err
+		}
 	}
-	err := inst.instantiate(ctx, r)
-	if err != nil {
-		inst.free()
+	inst := &instance{un: un, id: un.h.lastID.Add(1), run: r, started: begin}
+	if err := inst.boot(ctx, r); err != nil {
+		r.clean()
+		r.close()
 		return nil, err
 	}
 	inst.took = time.Since(begin)
@@ -59,30 +55,53 @@ func (un *unit) start(ctx context.Context) (*instance, error) {
 	return inst, nil
 }
 
-// instantiate makes the module's instance and runs its own start-up.
-func (in *instance) instantiate(ctx context.Context, r *run) error {
-	o := in.un.code.outline
-	if r.mem.Reallocate(uint64(o.pages)*module.PageSize) == nil { // the engine panics without memory
+// newRun takes what an instance needs, but for the instance itself. Where
+// memory is short it is taken from sandboxes that wait for requests.
+func (un *unit) newRun() (*run, error) {
+	r := un.h.runs.Get().(*run)
+	r.bind(un)
+	err := un.reserve(r)
+	if err != nil && un.h.reclaim() > 0 {
+		err = un.reserve(r)
+	}
+	if err != nil {
+		un.h.runs.Put(r)
+		return nil, err
+	}
+	return r, nil
+}
+
+// reserve takes the memory of a new instance, or nothing.
+func (un *unit) reserve(r *run) error {
+	o := un.code.outline
+	if err := un.account.Reserve(o.overhead); err != nil {
+		return err
+	}
+	if r.mem.Reallocate(uint64(o.pages)*module.PageSize) == nil {
+		un.account.Release(o.overhead)
+		r.mem.Release()
 		return fault.Of(r.mem.Denied())
 	}
-	if o.starts {
+	return nil
+}
+
+// boot makes the module's instance, unless there is one, and runs its own
+// start-up.
+func (in *instance) boot(ctx context.Context, r *run) error {
+	if in.un.code.outline.starts {
 		stop := r.arm(ctx, in.started.Add(initTimeout))
 		defer func() { r.disarm(stop) }()
 	}
-	mod, err := in.un.h.engine.runtime.InstantiateModule(r, in.un.code.module, in.un.h.engine.config)
-	if err != nil {
-		return in.initFault(ctx, r, err)
-	}
-	in.mod = mod
-	if !in.un.command {
-		if f := mod.ExportedFunction(initializeExport); f != nil {
-			if err := f.CallWithStack(r, r.stack[:]); err != nil {
-				return in.initFault(ctx, r, err)
-			}
+	if r.sandbox.mod == nil {
+		if err := r.fill(); err != nil {
+			return in.initFault(ctx, r, err)
 		}
-		in.alloc = mod.ExportedFunction(allocExport)
 	}
-	in.handler = mod.ExportedFunction(in.un.export)
+	if r.sandbox.initialize != nil {
+		if err := r.sandbox.initialize.CallWithStack(r, r.stack[:]); err != nil {
+			return in.initFault(ctx, r, err)
+		}
+	}
 	return nil
 }
 
@@ -118,7 +137,10 @@ func (in *instance) Invoke(ctx context.Context, inv *sandbox.Invocation) (sandbo
 	res, err := in.call(ctx, r)
 	r.disarm(stop)
 	r.inv = nil
-	if r.spent || r.cause.Load() != causeNone || err != nil || res.Failure != nil && !res.Failure.Handled {
+	if err != nil || res.Failure != nil && !res.Failure.Handled {
+		r.spent = true
+	}
+	if !r.intact() {
 		in.spent.Store(true)
 	}
 	res.PeakMemory = r.mem.Size()
@@ -200,13 +222,12 @@ func (in *instance) Stop(ctx context.Context) error {
 
 // free gives back what the instance holds. The guest must have ended.
 func (in *instance) free() {
-	if in.mod != nil {
-		in.mod.Close(in.run) // its own memory and files are not the engine's
-	}
 	in.mu.Lock()
 	r := in.run
-	in.run, in.mod, in.alloc, in.handler = nil, nil, nil, nil
+	in.run = nil
 	in.mu.Unlock()
-	in.un.account.Release(in.un.code.outline.overhead)
-	r.free()
+	r.clean()
+	if !r.refill() || !in.un.keep(r) {
+		r.close()
+	}
 }

@@ -23,13 +23,14 @@ type run struct {
 	done  chan struct{}
 	cause atomic.Uint32
 	timer *time.Timer
-	spent bool // an interruption may still be on its way
+	spent bool // the guest broke, or an interruption may still be on its way
 
-	un  *unit
-	inv *sandbox.Invocation // during Invoke
-	mem linear.Memory
-	sys wasi.System
-	tmp wasi.MemFS
+	un      *unit
+	sandbox box
+	inv     *sandbox.Invocation // during Invoke
+	mem     linear.Memory
+	sys     wasi.System
+	tmp     wasi.MemFS
 
 	logs   logs
 	stdout lineWriter
@@ -83,20 +84,35 @@ func (r *run) bind(un *unit) {
 // programName is argument zero, which some languages' start-up expects.
 var programName = []string{"main"}
 
-// free gives back all that the guest had. It must have ended.
-func (r *run) free() {
+// clean forgets what one instance had, beside its memory. The guest must have
+// ended.
+func (r *run) clean() {
 	r.sys.Close()
 	r.tmp.Close()
-	r.mem.Release()
-	h := r.un.h
-	r.un, r.inv, r.sys.Stdin = nil, nil, nil
+	r.inv, r.sys.Stdin = nil, nil
 	r.sys.Exited, r.sys.ExitCode = false, 0
 	r.logs, r.output.b = logs{}, nil
 	r.stdout.reset()
 	r.stderr.reset()
 	r.extra = [3]string{}
-	if !r.spent && r.cause.Load() == causeNone {
-		h.runs.Put(r)
+}
+
+// intact reports whether the guest ended well, and no interruption has come or
+// may still come.
+func (r *run) intact() bool { return !r.spent && r.cause.Load() == causeNone }
+
+// close gives everything back.
+func (r *run) close() {
+	if r.sandbox.mod != nil {
+		r.sandbox.mod.Close(r) // its memory and files are not the engine's
+	}
+	r.sandbox = box{}
+	r.mem.Release()
+	un := r.un
+	r.un = nil
+	un.account.Release(un.code.outline.overhead)
+	if r.intact() {
+		un.h.runs.Put(r)
 	}
 }
 

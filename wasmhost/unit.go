@@ -26,7 +26,9 @@ type unit struct {
 	mu      sync.Mutex // guards what follows
 	users   int        // instances, and calls that are about to make one
 	retired bool
-	live    map[*instance]struct{} // instances kept for many invocations, and those that run
+	live    map[*instance]struct{}
+	idle    []*run // put back to their first state, waiting for a request
+	used    bool   // since the last sweep
 }
 
 // newUnit takes the caller's use of the code over, and is joined by it.
@@ -88,9 +90,68 @@ func (un *unit) drop(inst *instance, retire bool) {
 	}
 	over := un.users == 0 && un.retired
 	un.mu.Unlock()
+	if retire {
+		un.dropIdle()
+	}
 	if over {
 		un.account.Close()
 		un.h.release(un.code)
+	}
+}
+
+// takeIdle returns a sandbox that waits for a request, nil where there is
+// none.
+func (un *unit) takeIdle() *run {
+	un.mu.Lock()
+	defer un.mu.Unlock()
+	un.used = true
+	n := len(un.idle)
+	if n == 0 {
+		return nil
+	}
+	r := un.idle[n-1]
+	un.idle[n-1] = nil
+	un.idle = un.idle[:n-1]
+	un.h.idle.Add(-r.mem.Size())
+	return r
+}
+
+// keep lets a sandbox wait for the next request, unless enough do.
+func (un *unit) keep(r *run) bool {
+	un.mu.Lock()
+	defer un.mu.Unlock()
+	if un.retired || len(un.idle) >= un.h.maxIdle {
+		return false
+	}
+	if un.h.idle.Add(r.mem.Size()) > maxIdleMemory {
+		un.h.idle.Add(-r.mem.Size())
+		return false
+	}
+	un.idle = append(un.idle, r)
+	return true
+}
+
+// dropIdle closes what waits, and returns how many that were.
+func (un *unit) dropIdle() int {
+	un.mu.Lock()
+	idle := un.idle
+	un.idle = nil
+	un.mu.Unlock()
+	for _, r := range idle {
+		un.h.idle.Add(-r.mem.Size())
+		r.close()
+	}
+	return len(idle)
+}
+
+// sweep drops what has not been used since the last sweep.
+func (un *unit) sweep() {
+	un.mu.Lock()
+	used := un.used
+	un.used = false
+	un.mu.Unlock()
+	if !used {
+		un.dropIdle()
 	}
 }
 

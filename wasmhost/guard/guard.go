@@ -17,6 +17,7 @@ package guard
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/skiffhq/skiff/wasmhost/module"
 )
@@ -45,6 +46,10 @@ type Facts struct {
 	// FixedSegments reports that no instruction drops a segment of data or of
 	// elements.
 	FixedSegments bool
+	// Variables are the names under which all variables of the module are
+	// exported, so that the host can put them back; nil where that is not
+	// possible.
+	Variables []string
 }
 
 // Rewrite returns a module that behaves as b, whose outline is m, and can be
@@ -52,7 +57,7 @@ type Facts struct {
 // are not supported; what it lets pass may still be invalid.
 func Rewrite(b []byte, m *module.Module) ([]byte, Facts, error) {
 	if len(m.Bodies) == 0 {
-		return b, Facts{true, true}, nil
+		return b, Facts{FixedTables: true, FixedSegments: true}, nil
 	}
 	s, err := scan(b, m)
 	if err != nil {
@@ -62,7 +67,36 @@ func Rewrite(b []byte, m *module.Module) ([]byte, Facts, error) {
 	if w.helpers(); w.err != nil {
 		return nil, Facts{}, w.err
 	}
-	return w.module(), Facts{!s.changesTables, !s.dropsSegments}, nil
+	facts := Facts{FixedTables: !s.changesTables, FixedSegments: !s.dropsSegments, Variables: w.nameVariables()}
+	return w.module(), facts, nil
+}
+
+// maxVariables bounds the exports that are added.
+const maxVariables = 64
+
+// nameVariables chooses the names of exported variables. A variable that the
+// engine's API cannot set, and too many of them, leave none.
+func (w *writer) nameVariables() []string {
+	names := []string{}
+	for i, g := range w.m.Globals {
+		if !g.Mutable {
+			continue
+		}
+		name := "\x00skiff:" + strconv.Itoa(w.m.ImportedGlobals+i)
+		if _, taken := w.m.Exports[name]; taken || g.Type < module.F64 || len(names) == maxVariables {
+			w.variables = nil
+			return nil
+		}
+		names = append(names, name)
+		w.variables = append(w.variables, export{name, uint32(w.m.ImportedGlobals + i)})
+	}
+	return names
+}
+
+// export is a global that is exported.
+type export struct {
+	name  string
+	index uint32
 }
 
 // scanned is what the instructions of a module do.

@@ -19,6 +19,7 @@ type writer struct {
 	fill, copy uint32   // their indices
 	helperType uint32
 	globals    bool // the section of globals has been written
+	variables  []export
 }
 
 // helper is a function that stands for an instruction.
@@ -62,7 +63,10 @@ func (w *writer) module() []byte {
 			w.tables()
 		case module.SectionGlobal:
 			w.addGlobals(s)
-		case module.SectionExport, module.SectionStart, module.SectionElement, module.SectionDataCount:
+		case module.SectionExport:
+			w.addGlobals(module.Section{})
+			w.exports(s)
+		case module.SectionStart, module.SectionElement, module.SectionDataCount:
 			w.addGlobals(module.Section{})
 			w.same(s)
 		case module.SectionCode:
@@ -141,6 +145,17 @@ func (w *writer) addGlobals(s module.Section) {
 		b = append(module.AppendU32(b, f), 0x0b)
 	}
 	w.section(module.SectionGlobal, b)
+}
+
+// exports adds the variables to the section of exports. A module without any
+// export has no handler, so there always is one.
+func (w *writer) exports(s module.Section) {
+	b := append(module.AppendU32(nil, uint32(len(w.m.Exports)+len(w.variables))), w.rest(s)...)
+	for _, v := range w.variables {
+		b = append(module.AppendU32(b, uint32(len(v.name))), v.name...)
+		b = module.AppendU32(append(b, byte(module.Global)), v.index)
+	}
+	w.section(s.ID, b)
 }
 
 func (w *writer) code() {

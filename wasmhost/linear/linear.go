@@ -61,15 +61,25 @@ func (p *Pool) Live() int64 { return p.live.Load() }
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
+	p.mu.Unlock()
+	p.Trim()
+	p.idle.Close()
+}
+
+// Trim unmaps what is idle and returns how many mappings that were.
+func (p *Pool) Trim() (n int) {
+	p.mu.Lock()
 	free := p.free
 	p.free = [maxClass + 1][]*mapping{}
 	p.mu.Unlock()
 	for _, class := range free {
 		for _, m := range class {
+			p.idle.Release(m.kept())
 			m.unmap()
+			n++
 		}
 	}
-	p.idle.Close()
+	return n
 }
 
 // Memory is one linear memory. It implements wazero's LinearMemory, and
@@ -144,6 +154,16 @@ func (l *Memory) extend(size uint64) (err error) {
 	l.m.open = int(size)
 	return nil
 }
+
+// Wipe makes the whole memory zero, at its present size. It reports whether it
+// is; otherwise it must be released. The guest must have ended.
+func (l *Memory) Wipe() bool {
+	l.denied = nil
+	return l.m.wipe(int(l.size.Load()))
+}
+
+// Bytes returns the memory. It is valid until Release.
+func (l *Memory) Bytes() []byte { return l.m.bytes[:l.size.Load()] }
 
 // Free implements wazero's LinearMemory and does nothing: wazero calls it
 // when a module is closed, which may be while its guest still runs. The owner

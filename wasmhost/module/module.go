@@ -146,6 +146,14 @@ type Body struct {
 	Instructions int // offset of the first instruction
 }
 
+// Data is bytes that are put into memory at the start.
+type Data struct {
+	Passive    bool // put there by an instruction, if ever
+	Fixed      bool // the offset is a constant number
+	Offset     uint32
+	Start, End int // offsets in bytes of the module
+}
+
 // Module is the outline of a module. It is read-only once it was read.
 type Module struct {
 	Types     []FuncType
@@ -156,6 +164,7 @@ type Module struct {
 	Globals   []GlobalType // that it defines
 	Exports   map[string]Export
 	Bodies    []Body
+	Data      []Data
 	Sections  []Section
 	HasStart  bool
 

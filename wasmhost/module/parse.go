@@ -115,8 +115,7 @@ func (p *parser) contents(s Section) {
 	case SectionCode:
 		in.code()
 	case SectionData:
-		in.Count(MaxSegments, "data segments")
-		in.at = s.End
+		in.data()
 	case SectionDataCount:
 		in.U32()
 	}
@@ -295,6 +294,42 @@ func (p *parser) constant() {
 		}
 	}
 	p.Fail("a constant has no end")
+}
+
+func (p *parser) data() {
+	n := p.Count(MaxSegments, "data segments")
+	for range n {
+		var d Data
+		switch flags := p.U32(); flags {
+		case 0:
+			d.Offset, d.Fixed = p.offset()
+		case 1:
+			d.Passive = true
+		case 2:
+			if p.U32() != 0 {
+				p.Fail("a data segment names another memory than the first")
+			}
+			d.Offset, d.Fixed = p.offset()
+		default:
+			p.Fail("a data segment has the unknown flags %#x", flags)
+		}
+		size := p.U32()
+		d.Start = p.at
+		p.Bytes(size)
+		d.End = p.at
+		p.Data = append(p.Data, d)
+	}
+}
+
+// offset reads where a segment goes, as far as that is one number.
+func (p *parser) offset() (at uint32, fixed bool) {
+	start := p.at
+	p.constant()
+	if r := NewReader(p.b[:p.at], start); r.Byte() == 0x41 {
+		at = uint32(r.S32())
+		return at, r.Byte() == 0x0b && r.err == nil && r.at == p.at
+	}
+	return 0, false
 }
 
 func (p *parser) exports() {

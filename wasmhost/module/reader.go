@@ -73,6 +73,23 @@ func (r *Reader) U32() uint32 {
 	return 0
 }
 
+// S32 reads a signed number of up to 32 bits in LEB128.
+func (r *Reader) S32() int32 {
+	v := int64(0)
+	for shift := 0; shift < 35; shift += 7 {
+		b := r.Byte()
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			if b&0x40 != 0 {
+				v |= -1 << (shift + 7)
+			}
+			return int32(v)
+		}
+	}
+	r.Fail("a number has more than 32 bits")
+	return 0
+}
+
 // SkipSigned reads past a signed number of up to bits bits in LEB128.
 func (r *Reader) SkipSigned(bits int) {
 	for n := 0; n < bits; n += 7 {
