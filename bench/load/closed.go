@@ -33,6 +33,8 @@ func runClosed(ctx context.Context, p *Plan, callers []*caller) (*Result, error)
 // loop is one caller of a closed loop; first is the request to begin with.
 func (c *caller) loop(ctx context.Context, first int64, end time.Time) {
 	step := int64(c.plan.Connections)
+	sending, cancel := context.WithDeadline(ctx, end) // a connection is of no use after that
+	defer cancel()
 	for i := first; ctx.Err() == nil; i += step {
 		sent := time.Now()
 		if !sent.Before(end) {
@@ -46,7 +48,7 @@ func (c *caller) loop(ctx context.Context, first int64, end time.Time) {
 			return
 		}
 		c.account(i, a, err, sent, end)
-		if stale(a, err) && !c.renew(ctx) {
+		if stale(a, err) && !c.renew(sending) {
 			return
 		}
 	}

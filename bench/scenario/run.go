@@ -50,10 +50,10 @@ func (b *bench) run(ctx context.Context) (report *Report, err error) {
 	return b.report, nil
 }
 
-// halt stops something, and keeps for the end what went wrong there: the
-// figures have been taken by then.
+// halt stops something in order, also where ctx has ended, and keeps for the
+// end what went wrong there: the figures have been taken by then.
 func (b *bench) halt(ctx context.Context, stop func(context.Context) error) {
-	b.after = errors.Join(b.after, stop(ctx))
+	b.after = errors.Join(b.after, stop(context.WithoutCancel(ctx)))
 }
 
 func (b *bench) clean() error {

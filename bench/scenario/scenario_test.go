@@ -15,6 +15,7 @@ import (
 
 	"github.com/skiffhq/skiff/bench/appliance"
 	"github.com/skiffhq/skiff/bench/appliance/appliancetest"
+	"github.com/skiffhq/skiff/bench/load"
 	"github.com/skiffhq/skiff/bootstrap/wasm/guests"
 )
 
@@ -33,6 +34,11 @@ func TestMain(m *testing.M) {
 // measure runs a scenario, shortened, against the stand-in.
 func measure(t *testing.T, name string, s Settings) (*Report, error) {
 	t.Helper()
+	return measureIn(t.Context(), t, name, s)
+}
+
+func measureIn(ctx context.Context, t *testing.T, name string, s Settings) (*Report, error) {
+	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	self, err := os.Executable()
 	if err != nil {
@@ -48,7 +54,7 @@ func measure(t *testing.T, name string, s Settings) (*Report, error) {
 	}
 	sc.Closed.Connections = 2
 	b := &bench{scenario: &sc, settings: &s, view: newView(s.Progress), warmUp: 100 * time.Millisecond, settle: time.Millisecond, build: notWasm}
-	r, err := b.run(t.Context())
+	r, err := b.run(ctx)
 	left, _ := filepath.Glob(filepath.Join(os.TempDir(), "skiff-bench-*"))
 	if len(left) > 0 && !s.Keep {
 		t.Errorf("left behind: %v", left)
@@ -103,6 +109,38 @@ func TestWrongAnswersFailTheReport(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "warm skiff up") || !strings.Contains(err.Error(), "body") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestAnApplianceThatDiesIsTold(t *testing.T) {
+	t.Setenv(appliancetest.Environment, appliancetest.Mortal)
+	var log bytes.Buffer
+	begin := time.Now()
+	_, err := measure(t, "wasm-c", Settings{Rate: 500, Duration: time.Second, Log: &log})
+	if err == nil || !strings.Contains(err.Error(), "warm skiff up") {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(log.String(), "the appliance's log ends so") || time.Since(begin) > load.DefaultDrain {
+		t.Errorf("after %v told %q", time.Since(begin), log.String())
+	}
+}
+
+func TestACanceledRunStopsEverythingInOrder(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var terminal canceler = func() { cancel() }
+	_, err := measureIn(ctx, t, "wasm-c", Settings{Rate: 500, Duration: time.Minute, Progress: terminal})
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "killed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// canceler is a terminal that ends the run when the first progress is shown.
+type canceler func()
+
+func (c canceler) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("round 1/1")) {
+		c()
+	}
+	return len(p), nil
 }
 
 func TestARunningApplianceIsLeftAsItWas(t *testing.T) {

@@ -69,7 +69,7 @@ func (r Ratio) Differs() bool { return r.Pairs > 1 && (r.Low > 1 || r.High < 1) 
 // String is, for example, "0.47 (0.45 to 0.49)".
 func (r Ratio) String() string {
 	if r.Pairs < 2 {
-		return fmt.Sprintf("%.3f (one pair, no interval)", r.Value)
+		return fmt.Sprintf("%.3g (one pair, no interval)", r.Value)
 	}
-	return fmt.Sprintf("%.3f (%.3f to %.3f)", r.Value, r.Low, r.High)
+	return fmt.Sprintf("%.3g (%.3g to %.3g)", r.Value, r.Low, r.High)
 }

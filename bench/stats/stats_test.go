@@ -36,7 +36,7 @@ func TestRatioOfPairs(t *testing.T) {
 	if r.Differs() {
 		t.Error("an interval with 1 in it shows no difference")
 	}
-	if got := r.String(); got != "1.221 (0.953 to 1.566)" {
+	if got := r.String(); got != "1.22 (0.953 to 1.57)" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -53,7 +53,7 @@ func TestOnePairHasNoInterval(t *testing.T) {
 	if err != nil || r != (Ratio{1.5, 1.5, 1.5, 1}) && !near(r.Value, 1.5, 1e-12) || r.Differs() {
 		t.Errorf("got %+v, %v", r, err)
 	}
-	if got := r.String(); got != "1.500 (one pair, no interval)" {
+	if got := r.String(); got != "1.5 (one pair, no interval)" {
 		t.Errorf("got %q", got)
 	}
 }

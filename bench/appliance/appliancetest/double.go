@@ -33,6 +33,7 @@ const (
 
 	Wrong  = "wrong"  // every hundredth answer is another than the right one
 	Broken = "broken" // it ends before it is ready
+	Mortal = "mortal" // it dies at the hundredth call
 )
 
 // Version is what the stand-in says it is.
@@ -102,7 +103,7 @@ func serve(args []string) error {
 	if err := os.WriteFile(filepath.Join(*dir, "endpoints.json"), raw, 0o600); err != nil {
 		return err
 	}
-	d := &double{dir: *dir, limited: *config == "", wrong: os.Getenv(Environment) == Wrong}
+	d := &double{dir: *dir, limited: *config == "", temper: os.Getenv(Environment)}
 	return until(syscall.SIGTERM, &http.Server{Handler: d.routes()}, l)
 }
 
@@ -122,7 +123,7 @@ const writesPerMinute = 20
 type double struct {
 	dir     string
 	limited bool
-	wrong   bool
+	temper  string // Wrong, Mortal or nothing
 
 	mu     sync.Mutex
 	writes int
@@ -226,14 +227,17 @@ func (d *double) publish(w http.ResponseWriter, r *http.Request) {
 func (d *double) invoke(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.calls++
-	wrong := d.wrong && d.calls > 1 && d.calls%100 == 0
+	hundredth := d.calls%100 == 0
 	d.mu.Unlock()
+	if hundredth && d.temper == Mortal {
+		os.Exit(3)
+	}
 	body, _ := io.ReadAll(r.Body)
 	var person struct{ Name string }
 	if json.Unmarshal(body, &person) == nil && person.Name != "" {
 		body = fmt.Appendf(nil, `{"message":"Hello, %s"}`, person.Name)
 	}
-	if wrong {
+	if hundredth && d.temper == Wrong {
 		body = append(body, '!')
 	}
 	_, _ = w.Write(body)
