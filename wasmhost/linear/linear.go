@@ -22,9 +22,10 @@ const (
 	// clearLimit is the size up to which a memory is zeroed by writing; see
 	// DESIGN.md for the measurement. What lies above goes back to the kernel,
 	// which hands out zeroed pages, at the price of a page fault for each.
-	clearLimit = 1 << 20
+	clearLimit = 4 << 20
 
-	guardSize = 64 << 10 // bytes without access behind the largest memory
+	pageSize  = 64 << 10 // of WebAssembly, and a multiple of any host's
+	guardSize = pageSize // bytes without access behind the largest memory
 	minClass  = 20       // the smallest reservation is 1 MiB of address space
 	maxClass  = 32       // the largest is 4 GiB, all that wasm32 can address
 )
@@ -145,13 +146,14 @@ func (l *Memory) extend(size uint64) (err error) {
 			return err
 		}
 	}
-	if int(size) <= l.m.open {
+	end := (int(size) + pageSize - 1) / pageSize * pageSize
+	if end <= l.m.open {
 		return nil
 	}
-	if err := unix.Mprotect(l.m.bytes[l.m.open:size], unix.PROT_READ|unix.PROT_WRITE); err != nil {
+	if err := unix.Mprotect(l.m.bytes[l.m.open:end], unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return fmt.Errorf("linear: grow a memory to %d bytes: %w", size, err)
 	}
-	l.m.open = int(size)
+	l.m.open = end
 	return nil
 }
 
@@ -240,7 +242,7 @@ func newMapping(class int) (*mapping, error) {
 
 // kept is what an idle mapping is charged: the pages it may have. It is never
 // nothing, so that the number of idle mappings is bounded, too.
-func (m *mapping) kept() int64 { return int64(max(min(m.open, clearLimit), 64<<10)) }
+func (m *mapping) kept() int64 { return int64(max(min(m.open, clearLimit), pageSize)) }
 
 // wipe makes the first used bytes zero. It reports whether they are.
 func (m *mapping) wipe(used int) bool {
