@@ -21,7 +21,7 @@ import (
 // command is the whole command line.
 func command(out, errOut io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use: "skiff-bench", Short: "Measure an appliance", SilenceUsage: true, SilenceErrors: true,
+		Use: "skiff-bench", Short: "Measure an appliance", Version: version, SilenceUsage: true, SilenceErrors: true,
 		Long: "Measure an appliance. bench/README.md says how to read the figures.",
 		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}

@@ -14,6 +14,9 @@ import (
 	"syscall"
 )
 
+// version is set by the linker.
+var version = "dev"
+
 // Exit codes.
 const (
 	exitFailed = 1 // an answer was wrong, a bound was broken, or nothing could be measured
