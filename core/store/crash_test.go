@@ -54,7 +54,7 @@ func childMain(dir string) int {
 
 // childWrite counts until it was refused many times.
 func childWrite(s *Store, writer int) {
-	for refused := 0; refused < 100_000; {
+	for refused := 0; refused < 3_000; {
 		n, err := childCount(s, writer)
 		switch {
 		case fault.HasReason(err, fault.ReasonDiskReserve):
