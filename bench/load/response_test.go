@@ -111,3 +111,36 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
+
+// FuzzChunks cuts a body into chunks and the stream into reads, both at will:
+// what comes out must be what went in, and the next answer must be found.
+func FuzzChunks(f *testing.F) {
+	f.Add([]byte("hello, world"), uint8(3), uint8(1))
+	f.Add([]byte{}, uint8(1), uint8(7))
+	f.Add(bytes.Repeat([]byte("\r\n0\r\n\r\n"), 30), uint8(200), uint8(255))
+	f.Fuzz(func(t *testing.T, body []byte, chunk, read uint8) {
+		var wire bytes.Buffer
+		wire.WriteString("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+		for rest := body; len(rest) > 0; {
+			n := min(int(chunk)+1, len(rest))
+			fmt.Fprintf(&wire, "%x\r\n%s\r\n", n, rest[:n])
+			rest = rest[n:]
+		}
+		wire.WriteString("0\r\n\r\nHTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n")
+		r := newAnswers(slow{&wire, int(read) + 1})
+		if a, err := r.next(); err != nil || a.status != 200 || !bytes.Equal(a.body, body) {
+			t.Fatalf("got %d %q, %v", a.status, a.body, err)
+		}
+		if a, err := r.next(); err != nil || a.status != 418 {
+			t.Fatalf("next: %d, %v", a.status, err)
+		}
+	})
+}
+
+// slow reads at most so many bytes at once.
+type slow struct {
+	io.Reader
+	most int
+}
+
+func (s slow) Read(p []byte) (int, error) { return s.Reader.Read(p[:min(len(p), s.most)]) }
