@@ -97,10 +97,6 @@ func childCount(s *Store, writer int) (n uint64, err error) {
 }
 
 func TestKillLosesNothingThatWasAnswered(t *testing.T) {
-	kills := 5
-	if proving() {
-		kills = 200
-	}
 	dir := t.TempDir()
 	answered := map[int]uint64{}
 	for round := range kills {

@@ -1,3 +1,5 @@
+//go:build prove
+
 package store
 
 import (
@@ -15,10 +17,10 @@ import (
 	"github.com/skiffhq/skiff/core/fault"
 )
 
-// proving reports whether the long tests run, which may need root.
-func proving() bool { return os.Getenv("SKIFF_PROVE") == "1" }
+// kills is how often TestKillLosesNothingThatWasAnswered kills.
+const kills = 200
 
-// smallDisk mounts a file system of so many MiB.
+// smallDisk mounts a file system of so many MiB, which takes root.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,7 +50,7 @@ func runChild(t *testing.T, dir, reserve string, answered map[int]uint64) error 
 // TestAFullDiskLosesNothingThatWasAnswered has no reserve, as when others fill
 // the disk within a second: the process dies of a bus error in Badger.
 func TestAFullDiskLosesNothingThatWasAnswered(t *testing.T) {
-	for round := 0; proving() && round < 5; round++ {
+	for round := range 5 {
 		disk := smallDisk(t, "96")
 		filler := filepath.Join(disk, "filler")
 		must(t, os.WriteFile(filler, make([]byte, (50+5*round)<<20), 0o600))
@@ -66,7 +68,7 @@ func TestAFullDiskLosesNothingThatWasAnswered(t *testing.T) {
 // TestTheReserveIsEnough writes up to the default reserve, is refused many
 // times, and lives through what Badger does on its own account meanwhile.
 func TestTheReserveIsEnough(t *testing.T) {
-	for round := 0; proving() && round < 3; round++ {
+	for range 3 {
 		dir, answered := filepath.Join(smallDisk(t, "420"), "store"), map[int]uint64{}
 		for range 3 {
 			if err := runChild(t, dir, "0", answered); err != nil {

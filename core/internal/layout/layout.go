@@ -18,7 +18,7 @@ type Rule struct {
 
 // Rules covers every package of ours. The most specific path wins.
 var Rules = []Rule{
-	{"cmd/skiff", []string{"core/client", "core/wire", "core/config", "core/node", "core/identity/adminsock"},
+	{"cmd/skiff", []string{"core/client", "core/wire", "core/config", "core/telemetry", "core/node", "core/identity/adminsock"},
 		"the program turns flags into settings or into calls of the client; what it does lives elsewhere"},
 
 	{"core/fault", nil, "the vocabulary of errors knows nobody"},
