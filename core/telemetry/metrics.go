@@ -84,10 +84,10 @@ func (m *Metrics) ReadOne(kind Kind, name, help string, read func() float64) {
 
 // reader implements prometheus.Collector.
 type reader struct {
-	desc    *prometheus.Desc
-	kind    Kind
+	desc     *prometheus.Desc
+	kind     Kind
 	labelled bool
-	read    func() []Reading
+	read     func() []Reading
 }
 
 // Describe implements prometheus.Collector.
