@@ -2,7 +2,6 @@ package wasmhost
 
 import (
 	"bytes"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -28,24 +27,38 @@ func (l *logs) add(level, stream string, line []byte) {
 		return
 	}
 	message := text(line, sandbox.MaxLogLine)
+	if len(message) > room { // what is not UTF-8 takes more room than it had
+		l.lost++
+		return
+	}
 	l.bytes += len(message)
 	l.lines = append(l.lines, sandbox.Line{Time: time.Now(), Level: level, Stream: stream, Message: message})
 }
 
 // text returns at most limit bytes as valid UTF-8, cut between characters.
 func text(b []byte, limit int) string {
-	if len(b) > limit {
-		b = b[:limit]
-		for i := 1; i <= utf8.UTFMax && i <= len(b); i++ {
-			if c := b[len(b)-i]; utf8.RuneStart(c) {
-				if !utf8.FullRune(b[len(b)-i:]) {
-					b = b[:len(b)-i]
-				}
-				break
+	b = cut(b, limit)
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	return string(cut(bytes.ToValidUTF8(b, []byte("\uFFFD")), limit))
+}
+
+// cut returns at most limit bytes, without a part of a character at the end.
+func cut(b []byte, limit int) []byte {
+	if len(b) <= limit {
+		return b
+	}
+	b = b[:limit]
+	for i := 1; i <= utf8.UTFMax && i <= len(b); i++ {
+		if utf8.RuneStart(b[len(b)-i]) {
+			if !utf8.FullRune(b[len(b)-i:]) {
+				b = b[:len(b)-i]
 			}
+			break
 		}
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	return b
 }
 
 // takeLogs ends the lines of an invocation and hands them out.
