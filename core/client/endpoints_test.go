@@ -69,14 +69,18 @@ func TestEndpoints(t *testing.T) {
 			func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteFunction(ctx, "hello", true) }, nil,
 		},
 		"environment": {
-			exchange{want: "PUT /api/v1/functions/hello/environment", body: `{"variables":{}}`, reply: `{}`},
-			func(ctx context.Context, c *Client) (any, error) { return nil, c.SetEnvironment(ctx, "hello", nil) }, nil,
+			exchange{want: "PUT /api/v1/functions/hello/environment", body: `{"variables":{}}`, reply: `{"name":"hello"}`},
+			func(ctx context.Context, c *Client) (any, error) {
+				f, err := c.SetEnvironment(ctx, "hello", nil)
+				return f.Name, err
+			}, "hello",
 		},
 		"concurrency": {
-			exchange{want: "PUT /api/v1/functions/hello/concurrency", body: `{"reservedConcurrency":4}`, reply: `{}`},
+			exchange{want: "PUT /api/v1/functions/hello/concurrency", body: `{"reservedConcurrency":4}`, reply: `{"name":"hello"}`},
 			func(ctx context.Context, c *Client) (any, error) {
-				return nil, c.SetConcurrency(ctx, "hello", wire.PutConcurrency{ReservedConcurrency: function.Some(4)})
-			}, nil,
+				f, err := c.SetConcurrency(ctx, "hello", wire.PutConcurrency{ReservedConcurrency: function.Some(4)})
+				return f.Name, err
+			}, "hello",
 		},
 		"metrics": {
 			exchange{want: "GET /api/v1/functions/hello/metrics?window=PT15M", reply: `{"window":"PT15M","metrics":{"invocations":9}}`},

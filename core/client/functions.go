@@ -80,19 +80,21 @@ func (c *Client) DeleteFunction(ctx context.Context, name string, force bool) er
 }
 
 // SetEnvironment replaces all variables of a function.
-func (c *Client) SetEnvironment(ctx context.Context, name string, variables map[string]string) error {
+func (c *Client) SetEnvironment(ctx context.Context, name string, variables map[string]string) (*wire.Function, error) {
 	if variables == nil {
 		variables = map[string]string{}
 	}
 	body := wire.PutEnvironment{Variables: variables}
-	_, err := c.call(ctx, request{method: http.MethodPut, path: api("functions", name, "environment"), body: body}, nil)
-	return err
+	out := new(wire.Function)
+	_, err := c.call(ctx, request{method: http.MethodPut, path: api("functions", name, "environment"), body: body}, out)
+	return orNil(out, err)
 }
 
 // SetConcurrency changes what is given of a function's concurrency.
-func (c *Client) SetConcurrency(ctx context.Context, name string, body wire.PutConcurrency) error {
-	_, err := c.call(ctx, request{method: http.MethodPut, path: api("functions", name, "concurrency"), body: body}, nil)
-	return err
+func (c *Client) SetConcurrency(ctx context.Context, name string, body wire.PutConcurrency) (*wire.Function, error) {
+	out := new(wire.Function)
+	_, err := c.call(ctx, request{method: http.MethodPut, path: api("functions", name, "concurrency"), body: body}, out)
+	return orNil(out, err)
 }
 
 // Metrics returns what a function did in the window that ends now; 0 lets the

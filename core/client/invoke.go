@@ -75,10 +75,6 @@ type RawResult struct {
 	Report *wire.InvokeResult
 }
 
-// HeaderReport, set to "true" in a raw invocation, asks for a header of the
-// same name in the answer: wire.InvokeResult as JSON, without a body.
-const HeaderReport = "X-Skiff-Report"
-
 // InvokeRaw runs a function by the path of AWS Lambda's Invoke and waits. That
 // the function failed is an answer, see RawResult.FunctionError, and no error.
 func (c *Client) InvokeRaw(ctx context.Context, i RawInvocation) (*RawResult, error) {
@@ -111,7 +107,7 @@ func (i RawInvocation) request() request {
 		r.header.Set("X-Amz-Log-Type", "Tail")
 	}
 	if i.Report {
-		r.header.Set(HeaderReport, "true")
+		r.header.Set(wire.HeaderReport, "true")
 	}
 	return r
 }
@@ -127,7 +123,7 @@ func rawResult(h http.Header, body []byte) (*RawResult, error) {
 		ExecutedVersion: h.Get("X-Amz-Executed-Version"),
 		RequestID:       h.Get("X-Amzn-RequestId"),
 	}
-	if text := h.Get(HeaderReport); text != "" {
+	if text := h.Get(wire.HeaderReport); text != "" {
 		if err := json.Unmarshal([]byte(text), &r.Report); err != nil {
 			return nil, fmt.Errorf("read the report in an invocation's answer: %w", err)
 		}
