@@ -1,11 +1,20 @@
 package main
 
 import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/skiffhq/skiff/core/client"
 	"github.com/skiffhq/skiff/core/config"
 	"github.com/skiffhq/skiff/core/identity/adminsock"
+	"github.com/skiffhq/skiff/core/wire"
 )
 
 func (a *app) newAdminCommand() *cobra.Command {
@@ -102,7 +111,7 @@ func (a *app) login(cmd *cobra.Command, user, passwordFile string) error {
 	if err != nil {
 		return err
 	}
-	if clear := "http://"; len(t.server) > len(clear) && t.server[:len(clear)] == clear && !client.Loopback(t.server) {
+	if strings.HasPrefix(t.server, "http://") && !client.Loopback(t.server) {
 		a.note("warning: %s speaks plain HTTP: whoever is on the way can read the password", t.server)
 	}
 	if user == "" {
@@ -118,10 +127,19 @@ func (a *app) login(cmd *cobra.Command, user, passwordFile string) error {
 	if err != nil {
 		return err
 	}
+	defer c.Close()
 	got, err := c.Login(cmd.Context(), user, password)
 	if err != nil {
 		return err
 	}
+	if err := a.remember(t.server, got); err != nil {
+		return err
+	}
+	return a.printf("logged in to %s as %s (%s) until %s\n", t.server, clean(got.User.Username), clean(string(got.User.Role)), a.when(got.ExpiresAt))
+}
+
+// remember stores a login, and its server as the one to talk to.
+func (a *app) remember(server string, got *wire.LoginResult) error {
 	s, err := a.loadSettings()
 	if err != nil {
 		return err
@@ -129,36 +147,78 @@ func (a *app) login(cmd *cobra.Command, user, passwordFile string) error {
 	if s.Logins == nil {
 		s.Logins = map[string]login{}
 	}
-	s.Server = t.server
-	s.Logins[t.server] = login{User: got.User.Username, Token: got.Token, ExpiresAt: got.ExpiresAt}
-	if err := a.saveSettings(s); err != nil {
-		return err
-	}
-	return a.printf("logged in to %s as %s (%s) until %s\n", t.server, clean(got.User.Username), clean(string(got.User.Role)), a.when(got.ExpiresAt))
+	s.Server = server
+	s.Logins[server] = login{User: got.User.Username, Token: got.Token, ExpiresAt: got.ExpiresAt}
+	return a.saveSettings(s)
 }
 
 func (a *app) newLogoutCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "logout", Short: "Forget a login",
-		Long:    "Forget the login at a server. Its token ends when its time is over; where that\nis too late, give the user a new password.",
+		Use: "logout", Short: "Forget a login and revoke its token",
+		Long:    "Revoke the token of the login at a server, and forget it. Where the server\ncannot be reached the token ends when its time is over.",
 		Example: "  skiff logout\n  skiff logout --server https://edge.example",
-		RunE: func(*cobra.Command, []string) error {
-			t, err := a.target()
-			if err != nil {
-				return err
-			}
-			s, err := a.loadSettings()
-			if err != nil {
-				return err
-			}
-			if _, known := s.Logins[t.server]; !known {
-				return a.printf("not logged in to %s\n", t.server)
-			}
-			delete(s.Logins, t.server)
-			if err := a.saveSettings(s); err != nil {
-				return err
-			}
-			return a.printf("logged out of %s\n", t.server)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.logout(cmd.Context()) },
 	}
+}
+
+func (a *app) logout(ctx context.Context) error {
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	s, err := a.loadSettings()
+	if err != nil {
+		return err
+	}
+	l, known := s.Logins[t.server]
+	if !known {
+		return a.printf("not logged in to %s\n", t.server)
+	}
+	a.revoke(ctx, target{t.server, l.Token})
+	delete(s.Logins, t.server)
+	if err := a.saveSettings(s); err != nil {
+		return err
+	}
+	return a.printf("logged out of %s\n", t.server)
+}
+
+// revokeTimeout bounds the wait for an appliance that is not needed to forget
+// a login.
+const revokeTimeout = 5 * time.Second
+
+// revoke makes a token worthless. What is in the way is only told: the login
+// is forgotten all the same.
+func (a *app) revoke(ctx context.Context, t target) {
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
+	err := errors.New("it tells no id")
+	if id := tokenID(t.token); id != "" {
+		err = a.revokeByID(ctx, t, id)
+	}
+	if err != nil && !client.HasStatus(err, http.StatusUnauthorized) { // refused: it is worthless already
+		a.note("warning: the token could not be revoked and is good until its time is over: %s", clean(err.Error()))
+	}
+}
+
+func (a *app) revokeByID(ctx context.Context, t target, id string) error {
+	c, err := a.connect(t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.RevokeToken(ctx, id)
+}
+
+// tokenID reads a token's id, its claim jti, without judging the token: the
+// server does, and knows which are the caller's.
+func tokenID(token string) string {
+	var claims struct {
+		ID string `json:"jti"`
+	}
+	if parts := strings.Split(token, "."); len(parts) == 3 {
+		if data, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil {
+			_ = json.Unmarshal(data, &claims) // no id is the answer for what cannot be read
+		}
+	}
+	return claims.ID
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/skiffhq/skiff/core/identity/adminsock"
 )
 
-const loginReply = `{"token":"secret","expiresAt":"2026-03-02T00:00:00Z","user":{"username":"ada","role":"Admin"}}`
+// jwt has the claim {"jti":"id-1"}; nobody here looks at its signature.
+const jwt = "e30.eyJqdGkiOiJpZC0xIn0.x"
+
+const loginReply = `{"token":"` + jwt + `","expiresAt":"2026-03-02T00:00:00Z","user":{"username":"ada","role":"Admin"}}`
 
 func login1(body string) exchange {
 	return exchange{want: "POST /api/v1/authentication/login", open: true, body: body, reply: loginReply}
@@ -32,7 +35,7 @@ func (w *world) settings() (string, os.FileInfo) {
 }
 
 func TestLoginIsKeptForItsServerAlone(t *testing.T) {
-	get := exchange{want: "GET /api/v1/users/ada", reply: userJSON}
+	get := exchange{want: "GET /api/v1/users/ada", header: map[string]string{"Authorization": "Bearer " + jwt}, reply: userJSON}
 	w := newWorld(t, login1(`{"username":"ada","password":"pass word "}`), get)
 	delete(w.env, "SKIFF_TOKEN")
 	r := w.run("login", "--username", "ada", "--password-file", w.file("pw", "pass word \r\n"))
@@ -40,7 +43,7 @@ func TestLoginIsKeptForItsServerAlone(t *testing.T) {
 		t.Fatalf("got %+v", r)
 	}
 	text, info := w.settings()
-	if info.Mode().Perm() != 0o600 || !strings.Contains(text, "token: secret") {
+	if info.Mode().Perm() != 0o600 || !strings.Contains(text, "token: "+jwt) {
 		t.Errorf("mode %v, %s", info.Mode(), text)
 	}
 	if left, err := os.ReadDir(filepath.Dir(filepath.Join(w.env["HOME"], ".config/skiff/x"))); err != nil || len(left) != 1 {
@@ -55,14 +58,36 @@ func TestLoginIsKeptForItsServerAlone(t *testing.T) {
 	other := newWorld(t, exchange{want: "GET /api/v1/users/ada", open: true, status: 401})
 	w.run("user", "get", "ada", "--server", other.server.URL)
 
-	if r := w.run("logout", "--server", server); r.code != 0 {
+	w.script = []exchange{{want: "DELETE /api/v1/tokens/id-1", header: map[string]string{"Authorization": "Bearer " + jwt}, status: 204}}
+	if r := w.run("logout", "--server", server); r.code != 0 || r.err != "" {
 		t.Errorf("got %+v", r)
 	}
-	if text, _ := w.settings(); strings.Contains(text, "secret") {
+	if text, _ := w.settings(); strings.Contains(text, jwt) {
 		t.Errorf("still there: %s", text)
 	}
 	if r := w.run("logout", "--server", server); r.code != 0 || !strings.Contains(r.out, "not logged in") {
 		t.Errorf("got %+v", r)
+	}
+}
+
+func TestLogoutForgetsWhateverTheServerSays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		warned bool
+	}{"revoked": {204, false}, "worthless already": {401, false}, "in trouble": {500, true}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, exchange{want: "DELETE /api/v1/tokens/id-1", header: map[string]string{"Authorization": "Bearer " + jwt}, status: tc.status})
+			w.file(".config/skiff/config.yaml", "logins:\n  "+w.server.URL+":\n    user: ada\n    token: "+jwt+"\n")
+			r := w.run("logout")
+			if text, _ := w.settings(); r.code != 0 || strings.Contains(text, jwt) || strings.Contains(r.err, "warning") != tc.warned {
+				t.Errorf("got %+v, %s", r, text)
+			}
+		})
+	}
+	for _, token := range []string{"", "secret", "a.b.c", "e30.e30.x"} {
+		if id := tokenID(token); id != "" {
+			t.Errorf("%q has the id %q", token, id)
+		}
 	}
 }
 

@@ -101,8 +101,6 @@ func (a *app) hintFor(e *client.Error) string {
 	switch {
 	case e.RetryAfter > 0:
 		return "try again in " + e.RetryAfter.Round(time.Second).String()
-	case e.Status == http.StatusPreconditionFailed:
-		return "somebody else has changed it since: look at it, then try again"
 	case e.Status == http.StatusUnauthorized:
 		if t, err := a.target(); err == nil {
 			return howToLogIn(t.server)
