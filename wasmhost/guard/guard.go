@@ -114,6 +114,7 @@ type function struct {
 	size     int      // bytes of code
 	calls    []uint32 // functions of the module that it calls, by index among the bodies
 	indirect bool     // it calls through a table
+	loops    bool     // it enters a loop before anything else, where the engine looks
 }
 
 // maxReferences bounds the globals that are added.
@@ -124,7 +125,12 @@ func scan(b []byte, m *module.Module) (*scanned, error) {
 	for i, body := range m.Bodies {
 		f := &s.functions[i]
 		f.size = body.End - body.Instructions
-		err := walk(b[:body.End], body.Instructions, func(in *instruction) { s.note(f, m, in) })
+		straight := true
+		err := walk(b[:body.End], body.Instructions, func(in *instruction) {
+			f.loops = f.loops || straight && in.op == opLoop
+			straight = straight && in.straight()
+			s.note(f, m, in)
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,8 @@ import "github.com/skiffhq/skiff/wasmhost/module"
 type opcode uint32
 
 const (
+	opBlock        opcode = 0x02
+	opLoop         opcode = 0x03
 	opCall         opcode = 0x10
 	opCallIndirect opcode = 0x11
 	opTableSet     opcode = 0x26
@@ -27,6 +29,11 @@ type instruction struct {
 	op         opcode
 	arg        uint32 // the first operand, where that is an index
 	start, end int    // offsets in bytes
+}
+
+// straight reports whether what follows is always executed next.
+func (in *instruction) straight() bool {
+	return in.op == opBlock || in.op == 0x01 || in.op > opCallIndirect
 }
 
 // walk calls fn with each instruction of a body, which ends with b.

@@ -175,7 +175,7 @@ func (w *writer) code() {
 func (w *writer) body(out []byte, i int) []byte {
 	body := w.m.Bodies[i]
 	out = append(out, w.in[body.Start:body.Instructions]...)
-	if w.looks[i] != nowhere {
+	if w.looks[i] != nowhere && !w.scan.functions[i].loops {
 		out = append(out, look...)
 	}
 	from := body.Instructions // what has been copied
