@@ -35,7 +35,7 @@ func (s *Server) newRouter(routes []route) *router.Router {
 
 // refuse answers requests that no route takes, in the shape of all others.
 func (s *Server) refuse(rt *route) fasthttp.RequestHandler {
-	rt.open, rt.maxBody = true, maxLeftover
+	rt.open, rt.refusal, rt.maxBody = true, true, maxLeftover
 	return func(ctx *fasthttp.RequestCtx) { s.serve(ctx, rt) }
 }
 
@@ -67,7 +67,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
 
 // malformed answers what could not be read as a request; fasthttp hangs up.
 func (s *Server) malformed(ctx *fasthttp.RequestCtx, err error) {
-	rt := &route{open: true, handle: func(*Server, *request) (response, error) { return response{}, malformedFault(err) }}
+	rt := &route{open: true, refusal: true, handle: func(*Server, *request) (response, error) { return response{}, malformedFault(err) }}
 	s.serve(ctx, rt)
 }
 

@@ -46,6 +46,7 @@ type route struct {
 	function     bool   // {name} is a function, which the caller must see
 	qualified    bool   // {name} may carry a qualifier, as Lambda's paths do
 	amazon       bool   // for AWS' SDKs
+	refusal      bool   // no route at all: what answers where none is found
 	handle       handler
 }
 

@@ -24,11 +24,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, rt *route) {
 	r := newRequest(ctx, rt, s.now())
 	defer r.release()
 	if ctx.UserValue(askingFirst) != nil {
-		if err := s.admit(r); err != nil {
-			s.fail(r, err)
-			s.finish(r)
-			r.hangUp()
-		}
+		s.serveFirst(r)
 		return
 	}
 	answer, err := s.handle(r)
@@ -39,6 +35,20 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, rt *route) {
 		s.fail(r, err)
 	}
 	s.finish(r)
+}
+
+// serveFirst answers a request that asks first only where it is refused.
+func (s *Server) serveFirst(r *request) {
+	err := s.admit(r)
+	if err == nil && r.route.refusal {
+		_, err = r.route.handle(s, r)
+	}
+	if err == nil {
+		return
+	}
+	s.fail(r, err)
+	s.finish(r)
+	r.hangUp()
 }
 
 // handle runs the route's handler for a request that is let in, and notes the
