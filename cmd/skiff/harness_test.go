@@ -20,7 +20,12 @@ import (
 
 var update = goflag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// fasthttp keeps the time for its Date header in a goroutine that never
+	// ends, and looks for idle workers once more after it has stopped.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+}
 
 // exchange is one request that the appliance expects and what it answers.
 type exchange struct {
