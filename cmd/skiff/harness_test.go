@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	goflag "flag"
 	"fmt"
@@ -178,4 +179,14 @@ func (w *world) golden(name string, r result) {
 	if got != string(want) {
 		w.t.Errorf("%s differs (go test -update writes it anew)\ngot:\n%s\nwant:\n%s", path, got, want)
 	}
+}
+
+// encoded is a value as JSON.
+func encoded(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
