@@ -122,12 +122,30 @@ func TestLargeBodiesAreRefusedWhileTheyStreamIn(t *testing.T) {
 	} {
 		body := &endlessZeros{}
 		a := w.call(call{as: "admin", method: "POST", path: path, reader: body}) // chunked: of no known length
-		if a.StatusCode != 413 || a.code() != "PAYLOAD_TOO_LARGE" || !a.Close {
+		if a.StatusCode != http.StatusRequestEntityTooLarge || a.code() != "PAYLOAD_TOO_LARGE" || !a.Close {
 			t.Errorf("%s: %d %s, close %v", path, a.StatusCode, a.body, a.Close)
 		}
 		if body.read > limit+32<<20 {
 			t.Errorf("%s: %d bytes were read", path, body.read)
 		}
+	}
+}
+
+func TestLargePackagesAreRefusedWhileTheyStreamIn(t *testing.T) {
+	w := newWorld(t, nil)
+	w.makeFunction("hello")
+	bundles := w.bundles()
+	for kind, body := range map[string]io.Reader{
+		"application/wasm": io.MultiReader(bytes.NewReader(module), &endlessZeros{}),
+		"application/json": io.MultiReader(strings.NewReader(`{"description":"x","code":"`), bytes.NewReader(bytes.Repeat([]byte("AAAA"), 18<<20))),
+	} {
+		a := w.call(call{as: "admin", method: "POST", path: "functions/hello/versions", reader: body, header: map[string]string{"Content-Type": kind}})
+		if a.StatusCode != http.StatusRequestEntityTooLarge || a.code() != "PAYLOAD_TOO_LARGE" || !a.Close {
+			t.Errorf("%s: %d %s", kind, a.StatusCode, a.body)
+		}
+	}
+	if n := w.bundles(); n != bundles {
+		t.Errorf("%d bundles are stored, %d were", n, bundles)
 	}
 }
 
@@ -142,7 +160,7 @@ func TestAnnouncedLengthIsRefusedBeforeTheBody(t *testing.T) {
 		c := w.raw(request)
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		w.must(err)
-		if body, _ := io.ReadAll(res.Body); res.StatusCode != 413 || !bytes.Contains(body, []byte("PAYLOAD_TOO_LARGE")) || !res.Close {
+		if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusRequestEntityTooLarge || !bytes.Contains(body, []byte("PAYLOAD_TOO_LARGE")) || !res.Close {
 			t.Errorf("%s: %d %s", name, res.StatusCode, body)
 		}
 		if rest, err := io.ReadAll(c); err != nil || len(rest) != 0 {
@@ -167,7 +185,7 @@ func TestWhoAsksFirstIsLetInOrNot(t *testing.T) {
 	w.must(err)
 	res, err := http.ReadResponse(r, nil)
 	w.must(err)
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(body) != `{"a":1}` {
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK || string(body) != `{"a":1}` {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
 	for path, want := range map[string]int{"/2015-03-31/functions/hello/invocations": 401, "/nowhere": 404, "/healthz": 405} {
@@ -205,7 +223,7 @@ func TestTruncatedUploadIsNotPublished(t *testing.T) {
 		w.must(c.(*net.TCPConn).CloseWrite())
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		w.must(err)
-		if res.StatusCode != 400 {
+		if res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%q: %d", kind, res.StatusCode)
 		}
 		res.Body.Close()

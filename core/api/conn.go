@@ -138,7 +138,7 @@ func (t *connTable) pick(match func(*conn) bool) (picked []*conn, open int) {
 func (t *connTable) closeUnused() {
 	unused, _ := t.pick(func(c *conn) bool { return !c.used.Load() })
 	for _, c := range unused {
-		c.Close()
+		_ = c.Close() // it is thrown away
 	}
 }
 
@@ -150,7 +150,7 @@ func (t *connTable) closeAll() {
 			r.end(errStopping)
 		}
 		c.linger.Store(false)
-		c.Close()
+		_ = c.Close() // it is thrown away
 	}
 }
 

@@ -33,7 +33,7 @@ var byReason = map[string]outcome{
 var byClass = map[fault.Class]outcome{
 	fault.Internal:        {http.StatusInternalServerError, "INTERNAL_ERROR", 0, "ServiceException"},
 	fault.Invalid:         {http.StatusBadRequest, "VALIDATION_ERROR", 0, "InvalidParameterValueException"},
-	fault.Unauthenticated: {http.StatusUnauthorized, "UNAUTHORIZED", 0, "UnrecognizedClientException"},
+	fault.Unauthenticated: {http.StatusUnauthorized, "UNAUTHORIZED", 0, "UnrecognizedClientException"}, //nolint:misspell // names of others
 	fault.Denied:          {http.StatusForbidden, "FORBIDDEN", 0, "AccessDeniedException"},
 	fault.NotFound:        {http.StatusNotFound, "NOT_FOUND", 0, "ResourceNotFoundException"},
 	fault.TooLarge:        {http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", 0, "RequestTooLargeException"},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +36,7 @@ func TestInvokeHandsThePayloadOver(t *testing.T) {
 		if string(res.Body) != want.body || res.ExecutedVersion != want.version {
 			t.Errorf("%s: %s", body, a.body)
 		}
-		if res.StatusCode != 200 || res.RequestID == "" || res.MemoryUsed != 1 || res.FunctionError != "" {
+		if res.StatusCode != http.StatusOK || res.RequestID == "" || res.MemoryUsed != 1 || res.FunctionError != "" {
 			t.Errorf("%s: %s", body, a.body)
 		}
 		if a.Header.Get("X-Request-Id") != res.RequestID {
@@ -98,6 +100,19 @@ func TestLambdaPathIsRawInAndOut(t *testing.T) {
 		t.Errorf("%v", a.Header)
 	}
 	w.do(400, "viewer", "POST", lambda+"hello/invocations", `{}`, "X-Amz-Invocation-Type: Event")
+}
+
+func TestLambdaPathReportsWhereAskedTo(t *testing.T) {
+	w := newWorld(t, nil)
+	w.makeFunction("hello")
+	a := w.do(200, "viewer", "POST", lambda+"hello:live/invocations", `{"a":1}`, wire.HeaderReport+": true")
+	var res wire.InvokeResult
+	if err := json.Unmarshal([]byte(a.Header.Get(wire.HeaderReport)), &res); err != nil {
+		t.Fatal(err)
+	}
+	if string(a.body) != `{"a":1}` || res.ExecutedVersion != "1" || res.RequestID == "" || string(res.Body) != "null" {
+		t.Errorf("%s: %+v", a.body, res)
+	}
 }
 
 func TestFunctionFailures(t *testing.T) {

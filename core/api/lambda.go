@@ -102,6 +102,9 @@ func (r *request) answerLambda(req *invoke.Request, out *invoke.Outcome, failure
 	if req.DryRun {
 		return response{status: http.StatusNoContent}
 	}
+	if len(r.http.Request.Header.Peek(wire.HeaderReport)) > 0 {
+		r.report(out, failure)
+	}
 	if req.Tail {
 		h.Set(headerLogResult, tailOf(out.Result.Logs))
 	}
@@ -129,6 +132,19 @@ func reportOf(out *invoke.Outcome) []byte {
 		return nil
 	}
 	return bytes.TrimRight(data, "\n")
+}
+
+// report tells in a header what the other way of invoking tells beside the
+// body.
+func (r *request) report(out *invoke.Outcome, failure *sandbox.Failure) {
+	res := resultShape(out, false)
+	if failure != nil {
+		res.FunctionError = errorKind(failure)
+	}
+	res.Body = nil
+	if data, err := encode(res); err == nil { // cannot fail: the shape holds plain values only
+		r.header(wire.HeaderReport, string(bytes.TrimSpace(data)))
+	}
 }
 
 // mediaType is JSON for what begins as JSON does, as Lambda says of every

@@ -52,7 +52,7 @@ func (s *Server) publishCode(r *request, p catalog.Publication) (response, error
 // that is too large for memory waits in a file.
 func (s *Server) publishJSON(r *request) (response, error) {
 	code := upload.NewSpool(s.opts.TempDir, artifact.MaxPacked)
-	defer code.Close()
+	defer func() { _ = code.Close() }() // nothing of it is kept
 	rest, err := upload.Split(&r.body, "code", code, maxJSON)
 	if err != nil {
 		return response{}, uploadFault(err)
@@ -68,11 +68,11 @@ func (s *Server) publishJSON(r *request) (response, error) {
 	if err := faults.Err("read request: the body is not as it should be"); err != nil {
 		return response{}, err
 	}
-	in0, err := code.Reader()
+	spooled, err := code.Reader()
 	if err != nil {
 		return response{}, uploadFault(err)
 	}
-	return s.publishCode(r, catalog.Publication{Code: in0, Description: in.Description, Environment: in.Environment})
+	return s.publishCode(r, catalog.Publication{Code: spooled, Description: in.Description, Environment: in.Environment})
 }
 
 // uploadFault says what went wrong while a body was taken apart.

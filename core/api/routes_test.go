@@ -183,7 +183,7 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 			if a.StatusCode != want {
 				t.Errorf("%s %s as %q: %d, want %d: %.300s", rt.method, path, as, a.StatusCode, want, a.body)
 			}
-			if a.StatusCode == 401 && a.Header.Get("WWW-Authenticate") == "" {
+			if a.StatusCode == http.StatusUnauthorized && a.Header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s %s: 401 without WWW-Authenticate", rt.method, path)
 			}
 		}
@@ -210,7 +210,7 @@ func TestEveryRouteTellsOtherMethodsApart(t *testing.T) {
 				continue
 			}
 			a := w.call(call{as: "admin", method: method, path: path})
-			if a.StatusCode != 405 || a.code() != "METHOD_NOT_ALLOWED" || a.Header.Get("Allow") != strings.Join(methods, ", ") {
+			if a.StatusCode != http.StatusMethodNotAllowed || a.code() != "METHOD_NOT_ALLOWED" || a.Header.Get("Allow") != strings.Join(methods, ", ") {
 				t.Errorf("%s %s: %d %s, Allow %q, want %v", method, path, a.StatusCode, a.code(), a.Header.Get("Allow"), methods)
 			}
 		}

@@ -148,7 +148,7 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 	close(release)
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	w.must(err)
-	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(body) != `"late"` || !res.Close {
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusOK || string(body) != `"late"` || !res.Close {
 		t.Errorf("%d %s, close %v", res.StatusCode, body, res.Close)
 	}
 	w.must(wait(t, stopped, "Stop"))
