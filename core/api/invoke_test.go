@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/sandbox"
+	"github.com/skiffhq/skiff/core/sandbox/sandboxtest"
 	"github.com/skiffhq/skiff/core/wire"
 )
 
@@ -220,5 +222,29 @@ func TestTraceparents(t *testing.T) {
 			t.Fatalf("made %q", one)
 		}
 		seen[one] = true
+	}
+}
+
+func TestInvocationsRunOnAHost(t *testing.T) {
+	w := newWorld(t, nil)
+	w.useFake(map[string]sandboxtest.Function{"main.handle": func(_ context.Context, c *sandboxtest.Call) ([]byte, error) {
+		c.Log("seen")
+		if string(c.Payload) == "fail" {
+			return nil, errors.New("no luck")
+		}
+		return c.Payload, nil
+	}})
+	w.makeFunction("hello")
+	a := w.do(200, "viewer", "POST", "functions/hello/invoke?tail=true", `{"payload":[1],"alias":"live"}`)
+	if res := read[wire.InvokeResult](t, a); string(res.Body) != "[1]" || len(res.Logs) != 1 || res.ExecutedVersion != "1" || !strings.Contains(res.LogStreamName, "[1]") {
+		t.Errorf("%s", a.body)
+	}
+	a = w.do(200, "viewer", "POST", lambda+"hello/invocations", "fail")
+	if a.Header.Get("X-Amz-Function-Error") != "Handled" || !bytes.Contains(a.body, []byte("no luck")) {
+		t.Errorf("%v %s", a.Header, a.body)
+	}
+	m := read[wire.FunctionMetrics](t, w.do(200, "viewer", "GET", "functions/hello/metrics"))
+	if m.Metrics.Invocations != 2 || m.Metrics.Errors != 1 {
+		t.Errorf("%+v", m)
 	}
 }

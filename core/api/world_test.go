@@ -23,7 +23,10 @@ import (
 	"github.com/skiffhq/skiff/core/function"
 	"github.com/skiffhq/skiff/core/identity"
 	"github.com/skiffhq/skiff/core/invoke"
+	ledger "github.com/skiffhq/skiff/core/memory"
+	"github.com/skiffhq/skiff/core/pool"
 	"github.com/skiffhq/skiff/core/sandbox"
+	"github.com/skiffhq/skiff/core/sandbox/sandboxtest"
 	"github.com/skiffhq/skiff/core/store/memory"
 	"github.com/skiffhq/skiff/core/wire"
 )
@@ -60,6 +63,7 @@ type world struct {
 
 	handler func(context.Context, *sandbox.Invocation) (sandbox.Result, error)
 	acquire error
+	pool    invoke.Pool  // instead of the world, where it is set
 	running atomic.Int64 // invocations inside handler
 
 	changes  countingCatalog
@@ -155,11 +159,29 @@ func (w *world) startPeople() {
 }
 
 // Acquire makes the world an invoke.Pool whose instances are the world too.
-func (w *world) Acquire(context.Context, *function.Unit) (invoke.Lease, error) {
+func (w *world) Acquire(ctx context.Context, u *function.Unit) (invoke.Lease, error) {
 	if w.acquire != nil {
 		return nil, w.acquire
 	}
+	if w.pool != nil {
+		return w.pool.Acquire(ctx, u)
+	}
 	return instance{w}, nil
+}
+
+// useFake runs functions on the fake host, by way of the real pool.
+func (w *world) useFake(functions map[string]sandboxtest.Function) {
+	host := sandboxtest.NewFake(ledger.New(1 << 30))
+	host.Functions = functions
+	p := pool.New(pool.Options{
+		Host: func(function.Runtime) (sandbox.Host, error) { return host, nil },
+		Log:  slog.New(slog.DiscardHandler),
+	})
+	w.pool = p
+	w.t.Cleanup(func() {
+		w.must(p.Stop(context.Background()))
+		w.must(host.Close(context.Background()))
+	})
 }
 
 type instance struct{ w *world }
