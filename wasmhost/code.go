@@ -158,6 +158,11 @@ func (h *Host) load(ctx context.Context, c *code) error {
 		return invalid("%s: %v", c.key.file, err)
 	}
 	c.recipe = recipeOf(binary, m, facts)
+	// What compiling takes for a while.
+	if err := h.account.Reserve(compileWorkers * facts.CompileMemory); err != nil {
+		return err
+	}
+	defer h.account.Release(compileWorkers * facts.CompileMemory)
 	return h.compile(ctx, c, safe)
 }
 

@@ -20,6 +20,10 @@ import (
 // compileTimeout bounds how long a module may take to compile.
 const compileTimeout = 2 * time.Minute
 
+// compileWorkers is how many functions are compiled at once. One alone would
+// not look at the context, and more could together take too much memory.
+const compileWorkers = 2
+
 // engine is wazero and what guests import.
 type engine struct {
 	cache   wazero.CompilationCache
@@ -86,8 +90,7 @@ func (e *engine) compile(ctx context.Context, binary []byte) (m wazero.CompiledM
 			err = fmt.Errorf("the compiler failed: %v", r)
 		}
 	}()
-	workers := max(2, runtime.GOMAXPROCS(0)) // one alone does not look at ctx
-	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, workers), binary)
+	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), binary)
 }
 
 // newCache opens the directory of compiled code. What lies there is run as it

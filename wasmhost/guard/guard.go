@@ -17,6 +17,7 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/skiffhq/skiff/wasmhost/module"
@@ -50,7 +51,19 @@ type Facts struct {
 	// exported, so that the host can put them back; nil where that is not
 	// possible.
 	Variables []string
+	// CompileMemory is about how much the engine's compiler may need for one
+	// function of the module, in bytes.
+	CompileMemory int64
 }
+
+// Bounds of what a function may cost the engine's compiler, which takes time
+// with the square of the branches, and time and memory with the branches times
+// the locals. Without them a module of 250 kB was seen to take 40 s and 3 GB.
+const (
+	maxBranches    = 20_000
+	maxComplexity  = 4 << 20 // branches × locals
+	complexityCost = 256     // bytes of memory for each of these
+)
 
 // Rewrite returns a module that behaves as b, whose outline is m, and can be
 // interrupted. It fails for code that is malformed or uses instructions that
@@ -67,7 +80,10 @@ func Rewrite(b []byte, m *module.Module) ([]byte, Facts, error) {
 	if w.helpers(); w.err != nil {
 		return nil, Facts{}, w.err
 	}
-	facts := Facts{FixedTables: !s.changesTables, FixedSegments: !s.dropsSegments, Variables: w.nameVariables()}
+	facts := Facts{
+		FixedTables: !s.changesTables, FixedSegments: !s.dropsSegments,
+		Variables: w.nameVariables(), CompileMemory: int64(s.complexity) * complexityCost,
+	}
 	return w.module(), facts, nil
 }
 
@@ -107,11 +123,13 @@ type scanned struct {
 	fills, copies bool
 	changesTables bool
 	dropsSegments bool
+	complexity    int // of the most complex function
 }
 
 // function is what matters of one function.
 type function struct {
 	size     int      // bytes of code
+	branches int      // where the flow of control parts or joins, looks included
 	calls    []uint32 // functions of the module that it calls, by index among the bodies
 	indirect bool     // it calls through a table
 	loops    bool     // it enters a loop before anything else, where the engine looks
@@ -131,6 +149,9 @@ func scan(b []byte, m *module.Module) (*scanned, error) {
 			straight = straight && in.straight()
 			s.note(f, m, in)
 		})
+		if err == nil {
+			err = s.judge(f, body.Locals, m.ImportedFunctions+i)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -141,8 +162,23 @@ func scan(b []byte, m *module.Module) (*scanned, error) {
 	return s, nil
 }
 
+// judge refuses a function that would cost the compiler too much.
+func (s *scanned) judge(f *function, locals, index int) error {
+	branches := f.branches
+	if f.size > maxWeight { // which looks after its calls
+		branches += len(f.calls)
+	}
+	if branches > maxBranches || branches*locals > maxComplexity {
+		return fmt.Errorf("function %d has %d branches and %d locals, which would take too long to compile: make it smaller",
+			index, branches, locals)
+	}
+	s.complexity = max(s.complexity, branches*locals)
+	return nil
+}
+
 // note remembers what an instruction does.
 func (s *scanned) note(f *function, m *module.Module, in *instruction) {
+	f.branches += in.branches
 	switch in.op {
 	case opCall:
 		if i := int64(in.arg) - int64(m.ImportedFunctions); i >= 0 && i < int64(len(s.functions)) {

@@ -238,6 +238,39 @@ func TestNoChainIsLongWithoutALook(t *testing.T) {
 	}
 }
 
+func TestRefusesWhatTakesTooLongToCompile(t *testing.T) {
+	loops := func(n, locals int) []byte {
+		var code []any
+		for range n {
+			code = append(code, asm.Loop, asm.Void, asm.I32(0), asm.BrIf(0), asm.End)
+		}
+		a := asm.New()
+		a.Func("", "", strings.Repeat("i", locals), code...)
+		return a.Bytes()
+	}
+	for name, c := range map[string]struct {
+		code []byte
+		fits bool
+	}{
+		"an ordinary function":       {loops(500, 500), true},
+		"many branches":              {loops(9_000, 10), true},
+		"too many branches":          {loops(11_000, 1), false},
+		"branches with many locals":  {loops(2_000, 5_000), false},
+		"locals and nothing of them": {loops(1, 9_000), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := module.Read(c.code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, facts, err := Rewrite(c.code, m)
+			if (err == nil) != c.fits || c.fits && facts.CompileMemory <= 0 {
+				t.Errorf("got %+v, %v", facts, err)
+			}
+		})
+	}
+}
+
 func TestRefusesInstructionsThatAreNotSupported(t *testing.T) {
 	for name, c := range map[string]struct {
 		code []byte

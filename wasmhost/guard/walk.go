@@ -29,6 +29,7 @@ type instruction struct {
 	op         opcode
 	arg        uint32 // the first operand, where that is an index
 	start, end int    // offsets in bytes
+	branches   int    // how many ways or places it adds
 }
 
 // straight reports whether what follows is always executed next.
@@ -62,10 +63,15 @@ func operands(r *module.Reader, in *instruction) {
 	case op <= 0x01, op == 0x05, op == 0x0b, op == 0x0f, op == 0x1a, op == 0x1b, op >= 0x45 && op <= 0xc4, op == 0xd1:
 	case op >= 0x02 && op <= 0x04: // block, loop, if
 		r.SkipSigned(33)
-	case op == 0x0c, op == 0x0d, op == 0x10, op >= 0x20 && op <= 0x26, op == 0xd2:
+		in.branches = 1
+	case op == 0x0c, op == 0x0d: // br, br_if
+		r.U32()
+		in.branches = 1
+	case op == 0x10, op >= 0x20 && op <= 0x26, op == 0xd2:
 		in.arg = r.U32()
 	case op == 0x0e: // br_table
-		for range r.Count(module.MaxBody, "branches") {
+		in.branches = r.Count(module.MaxBody, "branches")
+		for range in.branches {
 			r.U32()
 		}
 		r.U32()

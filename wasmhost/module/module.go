@@ -144,6 +144,7 @@ type GlobalType struct {
 type Body struct {
 	Start, End   int // offsets in bytes: of the local declarations, behind the code
 	Instructions int // offset of the first instruction
+	Locals       int // with its parameters
 }
 
 // Data is bytes that are put into memory at the start.

@@ -366,7 +366,7 @@ func (p *parser) body(i int) Body {
 	b.End = p.at
 	if p.err == nil {
 		p.at = b.Start
-		p.locals(i)
+		b.Locals = p.locals(i)
 		b.Instructions = p.at
 		if p.at > b.End {
 			p.Fail("function %d is longer than its body", i+p.ImportedFunctions)
@@ -378,7 +378,7 @@ func (p *parser) body(i int) Body {
 	return b
 }
 
-func (p *parser) locals(i int) {
+func (p *parser) locals(i int) int {
 	all := uint64(0)
 	if i < len(p.Functions) {
 		all = uint64(len(p.Types[p.Functions[i]].Params))
@@ -393,6 +393,7 @@ func (p *parser) locals(i int) {
 	if all > MaxLocals {
 		p.Fail("function %d has %d locals, %d are allowed", i+p.ImportedFunctions, all, MaxLocals)
 	}
+	return int(all)
 }
 
 // check looks at what only the whole module tells.
