@@ -108,6 +108,25 @@ func TestBadInputHasItsCodeIsLoggedOnceAndChangesNothing(t *testing.T) {
 	}
 }
 
+func TestFaultsOfShapeAndOfRulesAreToldTogether(t *testing.T) {
+	w := newWorld(t, nil)
+	w.makeFunction("hello")
+	for body, want := range map[string][]string{
+		`{"name":"a/b","memorySize":"x","timeout":9999,"colour":1}`:                      {"colour", "memorySize", "name", "runtime", "timeout"},
+		`{"name":"x","runtime":5,"handler":"h"}`:                                         {"runtime"},
+		`{"name":"x","runtime":"wasm","scaling":{"maxInstances":"x","minInstances":-1}}`: {"scaling.maxInstances", "scaling.minInstances"},
+	} {
+		got := w.do(400, "developer", "POST", "functions", body).fields()
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", body, got, want)
+		}
+	}
+	got := w.do(400, "developer", "PUT", "functions/hello", `{"timeout":0,"tags":5}`).fields()
+	if slices.Sort(got); !slices.Equal(got, []string{"tags", "timeout"}) {
+		t.Errorf("PUT: %v", got)
+	}
+}
+
 func (w *world) bundles() int {
 	all, err := w.code.List(context.Background())
 	w.must(err)

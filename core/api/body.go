@@ -148,6 +148,19 @@ func (r *request) bytes() ([]byte, error) {
 	}
 }
 
+// spare gives the buffer up where an answer lies in it: a host may hand the
+// payload back as it came, and the answer is sent after the request is gone.
+func (r *request) spare(answer []byte) {
+	whole := r.buffer[:cap(r.buffer)]
+	if len(answer) == 0 || len(whole) == 0 {
+		return
+	}
+	at, begin := uintptr(unsafe.Pointer(&answer[0])), uintptr(unsafe.Pointer(&whole[0]))
+	if at >= begin && at < begin+uintptr(len(whole)) {
+		r.buffer = nil
+	}
+}
+
 // json reads the body strictly into the struct that to points to. Faults:
 // Invalid with a detail for each field, TooLarge.
 func (r *request) json(to any) error {

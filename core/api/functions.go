@@ -90,7 +90,11 @@ func both(a, b error) error {
 // createFunction answers POST /functions.
 func (s *Server) createFunction(r *request) (response, error) {
 	var in wire.CreateFunction
-	if err := r.json(&in); err != nil {
+	if err := s.patch(r, &in, &in.Patch, func() function.Function {
+		f := function.Default()
+		f.Name = in.Name
+		return f
+	}); err != nil {
 		return response{}, err
 	}
 	r.target = "function/" + in.Name
@@ -126,7 +130,7 @@ func (s *Server) getFunction(r *request) (response, error) {
 // updateFunction answers PUT /functions/{name}.
 func (s *Server) updateFunction(r *request) (response, error) {
 	var in function.Patch
-	if err := r.json(&in); err != nil {
+	if err := s.patch(r, &in, &in, func() function.Function { return *r.function }); err != nil {
 		return response{}, err
 	}
 	if in.Team != nil {

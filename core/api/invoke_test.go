@@ -117,6 +117,19 @@ func TestLambdaPathReportsWhereAskedTo(t *testing.T) {
 	}
 }
 
+func TestAnswersThatLieInTheRequestAreNotOverwritten(t *testing.T) {
+	r := &request{buffer: make([]byte, 10, 20)}
+	for _, other := range [][]byte{nil, {}, []byte("elsewhere")} {
+		if r.spare(other); r.buffer == nil {
+			t.Errorf("%q cost the buffer", other)
+		}
+	}
+	if r.spare(r.buffer[5:7]); r.buffer != nil {
+		t.Error("the buffer would be used again")
+	}
+	(&request{}).spare([]byte("x"))
+}
+
 func TestFunctionFailures(t *testing.T) {
 	w := newWorld(t, nil)
 	w.makeFunction("hello")

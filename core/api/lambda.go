@@ -119,6 +119,7 @@ func (r *request) answerLambda(req *invoke.Request, out *invoke.Outcome, failure
 	if payload == nil {
 		payload = []byte{}
 	}
+	r.spare(payload)
 	return response{status: http.StatusOK, raw: payload, kind: mediaType(payload)}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/skiffhq/skiff/core/fault"
+	"github.com/skiffhq/skiff/core/function"
 	"github.com/skiffhq/skiff/core/wire"
 )
 
@@ -37,6 +38,7 @@ type Options struct {
 	Invoker  Invoker
 	Audit    Audit
 	Code     Code
+	Runtimes *function.Catalogue // nil: the built-in ones
 
 	Metrics  http.Handler            // answers /metrics; nil: there are none
 	Requests Requests                // nil: requests are not counted
@@ -90,6 +92,9 @@ func New(opts Options) *Server {
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
+	}
+	if opts.Runtimes == nil {
+		opts.Runtimes = function.NewCatalogue()
 	}
 	if opts.Dev {
 		opts.RateLimits = RateLimits{}
