@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -91,28 +88,6 @@ func (e *engine) compile(ctx context.Context, binary []byte) (m wazero.CompiledM
 		}
 	}()
 	return e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), binary)
-}
-
-// newCache opens the directory of compiled code. What lies there is run as it
-// is, so nobody else may write to it.
-func newCache(dir string) (wazero.CompilationCache, error) {
-	if dir == "" {
-		return wazero.NewCompilationCache(), nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || ok && int(st.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("compile cache %q: %w: it is not a directory of this process's user", dir, fs.ErrPermission)
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, err
-	}
-	return wazero.NewCompilationCacheWithDir(dir)
 }
 
 // noEntropy stands where wazero wants a source of entropy.

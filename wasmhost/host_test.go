@@ -203,6 +203,23 @@ func TestTheCacheBelongsToThisUserAlone(t *testing.T) {
 	}
 }
 
+func TestTheCacheIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"old", "middle", "new"} {
+		path := filepath.Join(dir, name)
+		os.WriteFile(path, make([]byte, 100), 0o600)
+		at := time.Unix(int64(i), 0)
+		os.Chtimes(path, at, at)
+	}
+	if err := prune(dir, 250); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := os.ReadDir(dir)
+	if len(left) != 2 || left[0].Name() != "middle" || left[1].Name() != "new" {
+		t.Errorf("left are %v", left)
+	}
+}
+
 func TestAClosedHostServesNobody(t *testing.T) {
 	r := newRig(t)
 	u := r.unit(echo(), "main.handle")

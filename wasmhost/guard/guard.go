@@ -60,7 +60,7 @@ type Facts struct {
 // with the square of the branches, and time and memory with the branches times
 // the locals. Without them a module of 250 kB was seen to take 40 s and 3 GB.
 const (
-	maxBranches    = 20_000
+	maxBranches    = 32_000
 	maxComplexity  = 4 << 20 // branches × locals
 	complexityCost = 256     // bytes of memory for each of these
 )
