@@ -92,46 +92,51 @@ func (h *Host) flight(key codeKey) (*code, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, fault.New(fault.Unavailable, "stopping", "the WebAssembly host is closed")
+		return nil, errClosed()
 	}
 	c := h.codes[key]
 	if c == nil {
 		c = &code{key: key, ready: make(chan struct{}), refs: 1} // the flight's own
 		h.codes[key] = c
 		h.loads.Go(func() {
-			c.err = h.load(context.Background(), c)
-			close(c.ready)
-			h.release(c)
+			h.land(c, h.load(h.base, c))
 		})
 	}
 	c.refs++
 	return c, nil
 }
 
-// release ends a use. The last one closes the module, and what failed to load
-// is tried anew by the next who asks.
-func (h *Host) release(c *code) {
+// land ends a flight. What failed to load is tried anew by the next who asks.
+func (h *Host) land(c *code, err error) {
 	h.mu.Lock()
-	c.refs--
-	last := c.refs == 0
-	if last || c.failed() {
-		if h.codes[c.key] == c {
-			delete(h.codes, c.key)
-		}
+	c.err = err
+	if err != nil {
+		delete(h.codes, c.key)
 	}
+	last := h.unref(c)
+	close(c.ready)
 	h.mu.Unlock()
 	if last {
 		h.unload(c)
 	}
 }
 
-func (c *code) failed() bool {
-	select {
-	case <-c.ready:
-		return c.err != nil
-	default:
-		return false
+// release ends a use. The last one closes the module.
+func (h *Host) release(c *code) {
+	h.mu.Lock()
+	last := h.unref(c)
+	h.mu.Unlock()
+	if last {
+		h.unload(c)
 	}
+}
+
+// unref reports whether that was the last use. mu is held.
+func (h *Host) unref(c *code) (last bool) {
+	if c.refs--; c.refs == 0 && h.codes[c.key] == c {
+		delete(h.codes, c.key)
+	}
+	return c.refs == 0
 }
 
 // load reads, checks and compiles a module.
@@ -175,6 +180,8 @@ func (h *Host) compile(ctx context.Context, c *code, binary []byte) error {
 	c.charged = cost
 	m, err := h.engine.compile(ctx, binary)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded):
 		return invalid("%s: it takes longer than %v to compile", c.key.file, compileTimeout)
 	case err != nil:

@@ -61,9 +61,10 @@ type Host struct {
 	account *memory.Account // of compiled code
 	runs    sync.Pool       // of *run
 	lastID  atomic.Uint64
-	maxIdle int          // sandboxes that wait, of one unit
-	idle    atomic.Int64 // bytes of memory of all that wait
-	stop    chan struct{}
+	maxIdle int             // sandboxes that wait, of one unit
+	idle    atomic.Int64    // bytes of memory of all that wait
+	base    context.Context // of work that outlives a call; ends at Close
+	end     context.CancelCauseFunc
 
 	// units is copied when it changes, so that Start takes no lock to look
 	// one up. mu guards changes, codes and closed.
@@ -97,7 +98,7 @@ func (h *Host) Open(ctx context.Context) error {
 	h.account = h.opts.Memory.Account("wasm (code)")
 	h.runs.New = func() any { return newRun() }
 	h.maxIdle = 4 * runtime.GOMAXPROCS(0)
-	h.stop = make(chan struct{})
+	h.base, h.end = context.WithCancelCause(context.Background())
 	h.loads.Go(h.sweep)
 	return nil
 }
@@ -108,7 +109,7 @@ func (h *Host) sweep() {
 	defer t.Stop()
 	for {
 		select {
-		case <-h.stop:
+		case <-h.base.Done():
 			return
 		case <-t.C:
 			for _, un := range *h.units.Load() {
@@ -203,9 +204,13 @@ func (h *Host) open() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return fault.New(fault.Unavailable, "stopping", "the WebAssembly host is closed")
+		return errClosed()
 	}
 	return nil
+}
+
+func errClosed() error {
+	return fault.New(fault.Unavailable, "stopping", "the WebAssembly host is closed")
 }
 
 // Forget implements sandbox.Host.
@@ -230,7 +235,7 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	}
 	h.closed = true
-	close(h.stop)
+	h.end(errClosed())
 	units := *h.units.Load()
 	h.units.Store(&map[function.Key]*unit{})
 	h.mu.Unlock()

@@ -51,7 +51,10 @@ func (un *unit) start(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	inst.took = time.Since(begin)
-	un.enter(inst)
+	if !un.enter(inst) {
+		inst.free()
+		return nil, errClosed()
+	}
 	return inst, nil
 }
 

@@ -29,6 +29,7 @@ type unit struct {
 	live    map[*instance]struct{}
 	idle    []*run // put back to their first state, waiting for a request
 	used    bool   // since the last sweep
+	closing bool   // no instance may come any more
 }
 
 // newUnit takes the caller's use of the code over, and is joined by it.
@@ -155,16 +156,21 @@ func (un *unit) sweep() {
 	}
 }
 
-// enter notes an instance, so that Close finds it.
-func (un *unit) enter(inst *instance) {
+// enter notes an instance, so that Close finds it; it reports false where that
+// has begun.
+func (un *unit) enter(inst *instance) bool {
 	un.mu.Lock()
-	un.live[inst] = struct{}{}
-	un.mu.Unlock()
+	defer un.mu.Unlock()
+	if !un.closing {
+		un.live[inst] = struct{}{}
+	}
+	return !un.closing
 }
 
-// stopAll stops the instances there are.
+// stopAll stops the instances there are, and sees to it that none comes.
 func (un *unit) stopAll(ctx context.Context) (first error) {
 	un.mu.Lock()
+	un.closing = true
 	live := make([]*instance, 0, len(un.live))
 	for inst := range un.live {
 		live = append(live, inst)
