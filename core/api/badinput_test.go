@@ -10,20 +10,23 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/sandbox"
 )
 
-// zeros is an endless body.
-type endlessZeros struct{ read int }
+// endlessZeros is an endless body. The client may go on reading it for a while
+// after it got its answer.
+type endlessZeros struct{ read atomic.Int64 }
 
 func (z *endlessZeros) Read(p []byte) (int, error) {
 	clear(p)
-	z.read += len(p)
+	z.read.Add(int64(len(p)))
 	return len(p), nil
 }
 
@@ -144,8 +147,8 @@ func TestLargeBodiesAreRefusedWhileTheyStreamIn(t *testing.T) {
 		if a.StatusCode != http.StatusRequestEntityTooLarge || a.code() != "PAYLOAD_TOO_LARGE" || !a.Close {
 			t.Errorf("%s: %d %s, close %v", path, a.StatusCode, a.body, a.Close)
 		}
-		if body.read > limit+32<<20 {
-			t.Errorf("%s: %d bytes were read", path, body.read)
+		if n := body.read.Load(); n > int64(limit)+32<<20 {
+			t.Errorf("%s: %d bytes were read", path, n)
 		}
 	}
 }
@@ -285,6 +288,33 @@ func TestFailuresOfOursAreHidden(t *testing.T) {
 		}
 		if log := w.log.take(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "level=ERROR") || !strings.Contains(log, "request_id=") {
 			t.Errorf("%s: the log says %s", name, log)
+		}
+	}
+}
+
+// brokenCode panics, as nothing of ours should.
+type brokenCode struct{}
+
+func (brokenCode) Code(context.Context, string) (io.ReadCloser, int64, error) { panic("secret") }
+
+func TestPanicIsAFailureOfOursLoggedOnceWithItsStack(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Code = brokenCode{} })
+	w.makeFunction("hello")
+	w.log.take()
+	a := w.do(500, "viewer", "GET", "functions/hello/versions/1/code")
+	if bytes.Contains(a.body, []byte("secret")) {
+		t.Errorf("%s", a.body)
+	}
+	if log := w.log.take(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "secret") || !strings.Contains(log, "badinput_test.go") {
+		t.Errorf("the log says %s", log)
+	}
+	w.do(200, "viewer", "GET", "functions/hello")
+}
+
+func TestSlowAndBrokenBodiesAreToldApart(t *testing.T) {
+	for err, want := range map[error]string{os.ErrDeadlineExceeded: "slow_body", io.ErrUnexpectedEOF: "broken_body", net.ErrClosed: "broken_body"} {
+		if f := fault.Of(brokenBody(err)); f.Reason != want || f.Class != fault.Invalid {
+			t.Errorf("%v: %v", err, f)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"runtime/debug"
@@ -56,8 +57,7 @@ func (s *Server) serveFirst(r *request) {
 func (s *Server) handle(r *request) (answer response, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.log.Error("panic in a handler", "route", r.route.path, "trace_id", r.traceID(), "panic", v, "stack", string(debug.Stack()))
-			err = fault.New(fault.Internal, "panic", "%s %s: an internal error occurred", r.route.method, r.route.path)
+			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "panic", "%s %s", r.route.method, r.route.path)
 		}
 	}()
 	if err = s.admit(r); err == nil {
