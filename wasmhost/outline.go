@@ -2,6 +2,7 @@ package wasmhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -154,7 +155,7 @@ func (h *Host) Check(ctx context.Context, u *function.Unit) error {
 		defer h.release(c)
 		err = c.fits(u)
 	}
-	if bad, ok := err.(errInvalid); ok {
+	if bad := (errInvalid{}); errors.As(err, &bad) {
 		return fault.New(fault.Invalid, fault.ReasonInvalidWasm, "check the code of function %q: %s", u.Function, bad.what)
 	}
 	return err

@@ -104,7 +104,7 @@ func (r *run) intact() bool { return !r.spent && r.cause.Load() == causeNone }
 // close gives everything back.
 func (r *run) close() {
 	if r.sandbox.mod != nil {
-		r.sandbox.mod.Close(r) // its memory and files are not the engine's
+		_ = r.sandbox.mod.Close(r) // its memory and files are not the engine's
 	}
 	r.sandbox = box{}
 	r.mem.Release()

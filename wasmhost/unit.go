@@ -8,7 +8,6 @@ import (
 
 	"github.com/skiffhq/skiff/core/function"
 	"github.com/skiffhq/skiff/core/memory"
-	"github.com/skiffhq/skiff/wasmhost/wasi"
 )
 
 // unit is a function.Unit whose code is loaded.
@@ -190,7 +189,3 @@ const (
 	tmpPath  = "/tmp"
 	tmpLimit = 64 << 20 // bytes
 )
-
-func (un *unit) mounts(tmp *wasi.MemFS) []wasi.Mount {
-	return []wasi.Mount{{Path: codePath, FS: un.code.files}, {Path: tmpPath, FS: tmp}}
-}

@@ -66,8 +66,7 @@ func (c *fakeCode) List(context.Context) ([]string, error) {
 // their name yet.
 func TestFailedPublishSparesCodeThatAnotherIsAboutToUse(t *testing.T) {
 	code := newFakeCode()
-	var f *fixture
-	f = newFixture(t, func(o *Options) {
+	f := newFixture(t, func(o *Options) {
 		o.Code = code
 		o.Check = func(_ context.Context, u *function.Unit) error {
 			if u.Function == "refused" {

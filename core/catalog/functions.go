@@ -120,7 +120,7 @@ func (s *Service) Delete(ctx context.Context, name string, force bool) error {
 		if err := e.needed(0); err != nil {
 			return err
 		}
-		gone := false
+		var gone bool
 		if force {
 			gone, err = s.purge(ctx, name, o, func(tx Tx, _ *function.Function) error { return tx.DeleteFunction(name) })
 		} else {

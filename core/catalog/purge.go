@@ -30,7 +30,7 @@ func (s *Service) purge(
 			if err != nil {
 				return err
 			}
-			n := 0
+			var n int
 			if unused, n, err = clearSome(tx, name); err != nil {
 				return err
 			}

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +19,7 @@ func TestResolveAllocatesNothingAndKeepsThePointer(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { _, _, _ = f.Resolve("hello", q) }); n != 0 {
 			t.Errorf("%q: %v allocations", q, n)
 		}
-		if q != "split" && f.resolve("hello", q) != f.resolve("hello", q) {
+		if first := f.resolve("hello", q); q != "split" && f.resolve("hello", q) != first {
 			t.Errorf("%q: two pointers for one unit", q)
 		}
 	}
@@ -120,7 +119,7 @@ func TestConcurrentPublishesOfOneFunction(t *testing.T) {
 	var seen sync.Map
 	for i := range 40 {
 		wg.Go(func() {
-			var body io.Reader = wasmModule(fmt.Sprint(i % 5))
+			body := wasmModule(fmt.Sprint(i % 5))
 			v, err := f.Publish(context.Background(), "ada", "hello", Publication{Code: body})
 			if err != nil {
 				t.Error(err)

@@ -186,7 +186,7 @@ type InvokeResult struct {
 	Logs            []LogLine       `json:"logs,omitempty"`          // where ?tail=true asked for them
 }
 
-// HeaderReport, with any value, asks Lambda's Invoke for a header of the same
+// HeaderReport with any value asks Lambda's Invoke for a header of the same
 // name in its answer: an InvokeResult whose body is null.
 const HeaderReport = "X-Skiff-Report"
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -197,7 +198,7 @@ func TestLooksWhereAGuestCouldRunLong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := looks(&scanned{functions: c.functions}, nil)
-			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+			if !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

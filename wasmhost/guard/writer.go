@@ -179,7 +179,8 @@ func (w *writer) body(out []byte, i int) []byte {
 		out = append(out, look...)
 	}
 	from := body.Instructions // what has been copied
-	walk(w.in[:body.End], body.Instructions, func(in *instruction) {
+	// The scan has walked it without a fault.
+	_ = walk(w.in[:body.End], body.Instructions, func(in *instruction) {
 		instead, keep := w.replace(i, in)
 		if instead == nil {
 			return

@@ -70,7 +70,7 @@ func errnoOf(err error) Errno {
 	}
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
-		if _, system := pe.Err.(syscall.Errno); !system {
+		if system := syscall.Errno(0); !errors.As(pe.Err, &system) {
 			return errNotcapable
 		}
 	}

@@ -78,7 +78,7 @@ func TestNumbersHaveTheirLow32Bits(t *testing.T) {
 	const dirt = 0xdead << 32
 	r.Stdin = []byte("abc")
 	r.set32(0, 1000, 10)
-	r.want(r.fdRead([]uint64{dirt | 0, dirt | 0, dirt | 1, dirt | 100}), Success)
+	r.want(r.fdRead([]uint64{dirt, dirt, dirt | 1, dirt | 100}), Success)
 	if r.u32(100) != 3 || string(r.mem.Bytes[1000:1003]) != "abc" {
 		t.Errorf("read %d bytes", r.u32(100))
 	}

@@ -98,7 +98,7 @@ func (r *rig) spends(b Behaviour) {
 	if !in.Reusable() {
 		r.t.Error("a new instance is not reusable")
 	}
-	in.Invoke(context.Background(), invocation("x", 200*time.Millisecond))
+	_, _ = in.Invoke(context.Background(), invocation("x", 200*time.Millisecond)) // whatever becomes of it
 	if in.Reusable() {
 		r.t.Errorf("an instance is reusable after %s", b)
 	}
@@ -191,7 +191,9 @@ func stopped(r *rig) {
 func grows(r *rig) {
 	other := r.start(r.kept(Count))
 	defer r.stop(other)
-	other.Invoke(context.Background(), invocation("x", patience))
+	if _, err := other.Invoke(context.Background(), invocation("x", patience)); err != nil {
+		r.t.Fatal(err)
+	}
 	u := r.unit(Grow)
 	u.MemoryMB = 128
 	in := r.start(u)
@@ -284,7 +286,7 @@ func freshState(r *rig) {
 	}
 	in := r.start(u)
 	defer r.stop(in)
-	in.Invoke(context.Background(), invocation("x", patience))
+	_, _ = in.Invoke(context.Background(), invocation("x", patience)) // whatever becomes of it
 	if in.Reusable() {
 		r.t.Error("a sandbox for one request is reusable after it")
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// IgnoreFile, at the top of a directory, lists what is left out of its
+// IgnoreFile at the top of a directory lists what is left out of its
 // archive, in the manner of .gitignore: one pattern a line; "#" begins a
 // comment; "!" takes a name back in; a slash at the end means directories
 // only; a slash elsewhere ties the pattern to the top; "**" stands for any
