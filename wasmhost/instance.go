@@ -50,7 +50,9 @@ func (un *unit) start(ctx context.Context) (*instance, error) {
 		r.close()
 		return nil, err
 	}
-	inst.took = time.Since(begin)
+	if r.sandbox.uses == 0 {
+		inst.took = time.Since(begin) // one that waited is there at once
+	}
 	if !un.enter(inst) {
 		inst.free()
 		return nil, errClosed()
@@ -92,7 +94,7 @@ func (un *unit) reserve(r *run) error {
 // start-up.
 func (in *instance) boot(ctx context.Context, r *run) error {
 	if in.un.code.outline.starts {
-		stop := r.arm(ctx, in.started.Add(initTimeout))
+		stop := r.arm(ctx, initTimeout)
 		defer func() { r.disarm(stop) }()
 	}
 	if r.sandbox.mod == nil {
@@ -132,11 +134,12 @@ func (in *instance) Invoke(ctx context.Context, inv *sandbox.Invocation) (sandbo
 		return sandbox.Result{}, err
 	}
 	defer in.end()
-	if err := in.due(ctx, inv); err != nil {
+	left, err := in.due(ctx, inv)
+	if err != nil {
 		return sandbox.Result{}, err
 	}
 	r.inv = inv
-	stop := r.arm(ctx, inv.Deadline)
+	stop := r.arm(ctx, left)
 	res, err := in.call(ctx, r)
 	r.disarm(stop)
 	r.inv = nil
@@ -170,15 +173,17 @@ func (in *instance) begin() (*run, error) {
 	return in.run, nil
 }
 
-// due reports whether there is any time left.
-func (in *instance) due(ctx context.Context, inv *sandbox.Invocation) error {
+// due returns how much time is left. Faults: Timeout where there is none,
+// Canceled where ctx has ended.
+func (in *instance) due(ctx context.Context, inv *sandbox.Invocation) (time.Duration, error) {
 	if err := ctx.Err(); err != nil {
-		return fault.Of(err)
+		return 0, fault.Of(err)
 	}
-	if !time.Now().Before(inv.Deadline) {
-		return in.timeoutFault()
+	left := time.Until(inv.Deadline)
+	if left <= 0 {
+		return 0, in.timeoutFault()
 	}
-	return nil
+	return left, nil
 }
 
 // end gives the instance back; if it was stopped meanwhile it is freed here.

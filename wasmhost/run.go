@@ -116,13 +116,12 @@ func (r *run) close() {
 	}
 }
 
-// arm sees to it that the guest is interrupted at the deadline or when ctx
-// ends. The returned function must be called when the guest has ended.
-func (r *run) arm(ctx context.Context, deadline time.Time) (disarm func() bool) {
+// arm sees to it that the guest is interrupted after a time or when ctx ends. The returned function must be called when the guest has ended.
+func (r *run) arm(ctx context.Context, left time.Duration) (disarm func() bool) {
 	if ctx.Done() != nil {
 		disarm = context.AfterFunc(ctx, func() { r.interrupt(causeCanceled) })
 	}
-	r.timer.Reset(time.Until(deadline))
+	r.timer.Reset(left)
 	return disarm
 }
 

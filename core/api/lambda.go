@@ -108,9 +108,6 @@ func (r *request) answerLambda(req *invoke.Request, out *invoke.Outcome, failure
 	if req.Tail {
 		h.Set(headerLogResult, tailOf(out.Result.Logs))
 	}
-	if len(r.http.Request.Header.Peek(wire.HeaderReport)) > 0 {
-		h.SetBytesV(wire.HeaderReport, reportOf(out))
-	}
 	if failure != nil {
 		h.Set(headerError, errorKind(failure))
 		return response{status: http.StatusOK, raw: failureBody(failure), kind: "application/json"}
@@ -121,18 +118,6 @@ func (r *request) answerLambda(req *invoke.Request, out *invoke.Outcome, failure
 	}
 	r.spare(payload)
 	return response{status: http.StatusOK, raw: payload, kind: mediaType(payload)}
-}
-
-// reportOf tells in a header what the other way of invoking tells beside the
-// body.
-func reportOf(out *invoke.Outcome) []byte {
-	res := resultShape(out, false)
-	res.Body = nil
-	data, err := encode(res)
-	if err != nil { // cannot be: the shape holds text and numbers only
-		return nil
-	}
-	return bytes.TrimRight(data, "\n")
 }
 
 // report tells in a header what the other way of invoking tells beside the

@@ -267,11 +267,11 @@ func (s *Server) logFailure(r *request, f *fault.Error, o outcome) {
 // finish sets what every answer has and counts the request.
 func (s *Server) finish(r *request) {
 	h := &r.http.Response.Header
-	if r.requestID == "" {
-		h.Set("X-Request-Id", r.traceID())
-	} else {
-		h.Set("X-Request-Id", r.requestID)
+	id := r.requestID
+	if id == "" {
+		id = r.traceID()
 	}
+	h.SetCanonical(nameRequestID, []byte(id))
 	secure(h)
 	if r.body.leftover() {
 		r.hangUp()
@@ -283,11 +283,21 @@ func (s *Server) finish(r *request) {
 
 // secure sets what keeps a browser from taking an answer for a page.
 func secure(h *fasthttp.ResponseHeader) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
+	for i := range secureHeaders {
+		h.SetCanonical(secureHeaders[i].name, secureHeaders[i].value)
+	}
 }
+
+// Headers of every answer, in the spelling that fasthttp need not look at.
+var (
+	nameRequestID = []byte("X-Request-Id")
+	secureHeaders = [...]struct{ name, value []byte }{
+		{[]byte("X-Content-Type-Options"), []byte("nosniff")},
+		{[]byte("Cache-Control"), []byte("no-store")},
+		{[]byte("Content-Security-Policy"), []byte("default-src 'none'; frame-ancestors 'none'")},
+		{[]byte("Referrer-Policy"), []byte("no-referrer")},
+	}
+)
 
 // hangUp closes the connection after the answer: what is left of the body
 // would be taken for the next request.

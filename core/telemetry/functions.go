@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,8 +98,8 @@ func (s *Series) Began() { s.concurrent.Inc() }
 // Throttled counts an invocation that was refused.
 func (s *Series) Throttled() { s.throttled.Inc() }
 
-// Ended counts an invocation that Began. Its trace is the exemplar of its
-// duration.
+// Ended counts an invocation that Began. Its trace, where it is sampled, is
+// the exemplar of its duration.
 func (s *Series) Ended(i Invocation) {
 	s.concurrent.Dec()
 	s.invocations.Inc()
@@ -115,20 +115,24 @@ func (s *Series) Ended(i Invocation) {
 }
 
 func observe(o prometheus.Observer, value float64, traceparent string) {
-	if id := traceID(traceparent); id != "" {
+	if id := sampledTrace(traceparent); id != "" {
 		o.(prometheus.ExemplarObserver).ObserveWithExemplar(value, prometheus.Labels{"trace_id": id})
 		return
 	}
 	o.Observe(value)
 }
 
-// traceID returns the trace id of a traceparent, "" for none.
+// sampledTrace returns the trace id of a traceparent whose trace is recorded
+// somewhere, "" for any other: an exemplar that leads nowhere helps nobody.
 // See W3C Trace Context §3.2.
-func traceID(traceparent string) string {
-	_, rest, _ := strings.Cut(traceparent, "-")
-	id, _, ok := strings.Cut(rest, "-")
-	if !ok || len(id) != 32 {
+func sampledTrace(traceparent string) string {
+	const length, idStart, idEnd, flags = 55, 3, 35, 53
+	if len(traceparent) < length {
 		return ""
 	}
-	return id
+	f, err := strconv.ParseUint(traceparent[flags:length], 16, 8)
+	if err != nil || f&1 == 0 {
+		return ""
+	}
+	return traceparent[idStart:idEnd]
 }

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,12 +18,29 @@ type Metrics struct {
 	functions functionMetrics
 	requests  *prometheus.CounterVec
 	latency   *prometheus.HistogramVec
+
+	mu       sync.RWMutex // guards answered
+	answered map[answer]answerSeries
+}
+
+// answer is what requests are counted by; there are few different ones.
+type answer struct {
+	route, method string
+	status        int
+}
+
+// answerSeries are kept, as looking them up by their labels costs more than
+// counting.
+type answerSeries struct {
+	count   prometheus.Counter
+	latency prometheus.Observer
 }
 
 // NewMetrics returns metrics with nothing counted.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:  prometheus.NewRegistry(),
+		answered:  map[answer]answerSeries{},
 		functions: newFunctionMetrics(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "skiff_http_requests_total", Help: "Requests to the API, by route, method and status.",
@@ -46,8 +64,18 @@ func (m *Metrics) Handler() http.Handler {
 // Request counts a request to the API. route is the pattern, never the path:
 // it must be of a small set.
 func (m *Metrics) Request(route, method string, status int, took time.Duration) {
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
-	m.latency.WithLabelValues(route).Observe(took.Seconds())
+	key := answer{route, method, status}
+	m.mu.RLock()
+	s, known := m.answered[key]
+	m.mu.RUnlock()
+	if !known {
+		s = answerSeries{m.requests.WithLabelValues(route, method, strconv.Itoa(status)), m.latency.WithLabelValues(route)}
+		m.mu.Lock()
+		m.answered[key] = s
+		m.mu.Unlock()
+	}
+	s.count.Inc()
+	s.latency.Observe(took.Seconds())
 }
 
 // Reading is one value of a metric that is read when metrics are asked for.

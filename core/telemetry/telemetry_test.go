@@ -119,9 +119,11 @@ func TestSeriesServeManyGoroutines(t *testing.T) {
 func TestTraceIDs(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "00": "", "00-abc-def-01": "", "00-0af7651916cd43dd8448eb211c80319c": "",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00": "", // nobody records it
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-zz": "",
 		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": "0af7651916cd43dd8448eb211c80319c",
 	} {
-		if got := traceID(in); got != want {
+		if got := sampledTrace(in); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
 	}

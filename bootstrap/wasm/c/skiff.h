@@ -13,7 +13,7 @@
  *
  * Without a C library (small, quick to start):
  *     clang --target=wasm32 -ffreestanding -nostdlib -O2 \
- *         -Wl,--no-entry -Wl,-z,stack-size=65536 -o main.wasm main.c
+ *         -Wl,--no-entry -Wl,-z,stack-size=16384 -o main.wasm main.c
  * With wasi-libc, as a reactor:
  *     clang --target=wasm32-wasi --sysroot=/usr -mexec-model=reactor -O2 -o main.wasm main.c
  *
@@ -98,7 +98,7 @@ const char *skiff_meta(enum skiff_key key);
 /* Bytes that a guest may take in a call without growing its memory. A larger
  * payload grows it, for the life of the instance. */
 #ifndef SKIFF_ARENA_SIZE
-#define SKIFF_ARENA_SIZE 65536
+#define SKIFF_ARENA_SIZE 32768
 #endif
 
 #define SKIFF_PAGE 65536u

@@ -55,7 +55,7 @@ var toolchains = map[Kind]toolchain{
 	C: {
 		programs: []string{"clang", "wasm-ld"}, remedy: clangHint,
 		commands: [][]string{{"clang", "--target=wasm32", "-ffreestanding", "-nostdlib", "-O2", "-I" + root + "/c",
-			"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=65536",
+			"-Wl,--no-entry", "-Wl,--strip-all", "-Wl,-z,stack-size=16384",
 			"-o", outFile, root + "/examples/c/main.c"}},
 	},
 	CCommand: {
