@@ -11,8 +11,8 @@ import (
 )
 
 // CreateAlias makes an alias. Faults: NotFound for the function, Conflict where
-// the alias exists, Invalid with details, also for a version that does not
-// exist.
+// the alias exists or the function has function.MaxAliases, Invalid with
+// details, also for a version that does not exist.
 func (s *Service) CreateAlias(ctx context.Context, name, alias string, spec function.AliasSpec) (*function.Alias, error) {
 	var a *function.Alias
 	err := s.change(func(o *outcome) error {
@@ -25,6 +25,10 @@ func (s *Service) CreateAlias(ctx context.Context, name, alias string, spec func
 		}
 		if err := e.allows(alias, spec); err != nil {
 			return err
+		}
+		if len(e.aliases) >= function.MaxAliases {
+			return fault.New(fault.Conflict, "too_many_aliases", "it has %d aliases, which is the most that it may have", len(e.aliases)).
+				WithRemedy("delete one that nobody uses")
 		}
 		now := s.now()
 		a = &function.Alias{FunctionName: e.fn.Name, Name: alias, CreatedAt: now, UpdatedAt: now, Revision: 1}

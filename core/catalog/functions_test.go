@@ -259,6 +259,12 @@ func TestLargeDeletesFitInTransactions(t *testing.T) {
 		_, err := f.Function("hello")
 		wantFault(t, err, fault.NotFound, "")
 		f.wantSame()
+		f.reopen() // as after a crash between two batches
+		_, err = f.Function("hello")
+		wantFault(t, err, fault.NotFound, "")
+		if len(f.store.state().versions) == 0 {
+			t.Fatal("nothing was left to be interrupted")
+		}
 		if err := f.sweep(t.Context()); err != nil {
 			t.Fatal(err)
 		}

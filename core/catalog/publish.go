@@ -29,7 +29,8 @@ var errOutdated = errors.New("the configuration changed meanwhile")
 // with the settings that the function has at that moment. A number is never
 // given twice, whatever is deleted. If it fails nothing is stored. Faults:
 // NotFound, Invalid with details or with the reason of what is wrong with the
-// code, TooLarge, Conflict, and what reading the code returned.
+// code, TooLarge, Conflict (also for a function with function.MaxVersions),
+// and what reading the code returned.
 func (s *Service) Publish(ctx context.Context, actor, name string, p Publication) (*function.Version, error) {
 	v, err := s.publish(ctx, actor, name, p)
 	if err != nil {
@@ -39,12 +40,15 @@ func (s *Service) Publish(ctx context.Context, actor, name string, p Publication
 }
 
 func (s *Service) publish(ctx context.Context, actor, name string, p Publication) (*function.Version, error) {
-	f, err := s.Function(name)
+	e, err := s.entry(name)
 	if err != nil {
 		return nil, err
 	}
-	d := draft{actor: actor, publication: p}
+	f, d := e.fn, draft{actor: actor, publication: p}
 	if _, err := d.version(f); err != nil { // before anything is uploaded
+		return nil, err
+	}
+	if err := e.roomForVersion(); err != nil {
 		return nil, err
 	}
 	d.bundle, err = s.bundles.receive(ctx, p.Code, p.Limit)
@@ -129,6 +133,9 @@ func (s *Service) commit(ctx context.Context, judged *function.Function, v *func
 		if err != nil {
 			return err
 		}
+		if err := e.roomForVersion(); err != nil {
+			return err
+		}
 		var f *function.Function
 		err = s.write(ctx, func(tx Tx) error {
 			if f, err = alive(tx, judged.Name); err != nil {
@@ -151,6 +158,16 @@ func (s *Service) commit(ctx context.Context, judged *function.Function, v *func
 		}
 		return err
 	})
+}
+
+// roomForVersion returns a Conflict where the function has as many versions as
+// it may.
+func (e *entry) roomForVersion() error {
+	if len(e.versions) < function.MaxVersions {
+		return nil
+	}
+	return fault.New(fault.Conflict, "too_many_versions", "it has %d versions, which is the most that it may have", len(e.versions)).
+		WithRemedy("delete versions that nobody will roll back to: skiff version delete %s VERSION", e.fn.Name)
 }
 
 // number makes v the newest version of f. The Revision counts up because the

@@ -41,6 +41,12 @@ const (
 	MinRetryAge   = time.Second
 	MaxRetryAge   = 14 * 24 * time.Hour
 	MaxTarget     = 256 // bytes of a dead-letter target
+
+	// What one function may have at once. Every change of a function copies
+	// the list of its versions, and all of them are held in memory; so their
+	// number is bounded, far above what anybody rolls back to.
+	MaxVersions = 10_000
+	MaxAliases  = 100
 )
 
 // checker notes faults, the first of each field only: what follows from a
