@@ -34,7 +34,10 @@ type committer struct {
 	snap    *badger.Txn // what is durable
 	pending []*batch    // oldest first
 	writing bool        // pending[0] is closed, for it is being written
-	broken  error       // set for good when a batch was lost
+
+	// broken is set for good, in a turn, when a batch was lost. Reading it
+	// takes no turn: who only asks must not wait for those who write.
+	broken atomic.Pointer[fault.Error]
 
 	wake chan struct{} // tells loop of a batch; holds one
 	stop chan struct{}
@@ -92,8 +95,8 @@ func (c *committer) run(ctx context.Context, fn func(*tx) error) (*batch, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if c.broken != nil {
-		return nil, c.broken
+	if err := c.ready(); err != nil {
+		return nil, err
 	}
 	t := newTx(c.state())
 	err := fn(t)
@@ -241,23 +244,25 @@ func (c *committer) settle(err error) {
 	ended := c.pending[:1]
 	if err != nil {
 		ended = c.pending
-		c.broken = fault.Wrap(err, fault.Unavailable, "store_failed", "write to the store: the disk failed").
-			WithRemedy("check the disk and the kernel's log, then restart Skiff; what was answered is kept")
+		c.broken.Store(fault.Wrap(err, fault.Unavailable, "store_failed", "write to the store: the disk failed").
+			WithRemedy("check the disk and the kernel's log, then restart Skiff; what was answered is kept"))
 		c.log.Error("the store takes no more writes", "error", err)
 	} else {
 		c.snap.Discard()
 		c.snap = c.db.NewTransaction(false)
 	}
 	for _, b := range ended {
-		b.err = c.broken
+		b.err = c.ready()
 		close(b.done)
 	}
 	c.pending = c.pending[len(ended):]
 }
 
-// ready returns why the store takes no writes, nil if it does.
+// ready returns why the store takes no writes, nil if it does. It waits for
+// nobody.
 func (c *committer) ready() error {
-	c.lock()
-	defer c.unlock()
-	return c.broken
+	if err := c.broken.Load(); err != nil {
+		return err
+	}
+	return nil
 }

@@ -66,6 +66,37 @@ func TestStatsCountWhatIsOnDisk(t *testing.T) {
 	}
 }
 
+func TestWhoOnlyAsksWaitsForNoRequest(t *testing.T) {
+	s := started(t, Options{Dir: t.TempDir()})
+	s.commits.lock() // as a request does while it runs
+	defer s.commits.unlock()
+	if st := s.Stats(); !st.WritesReady || st.FreeBytes <= 0 {
+		t.Errorf("%+v", st)
+	}
+	must(t, s.Ready())
+}
+
+func TestSizesOnDiskAreReadOnceASecondAtMost(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	write := func(name string) { must(t, os.WriteFile(filepath.Join(dir, name), make([]byte, 8192), 0o600)) }
+	var u use
+	write("1.sst")
+	lsm, _ := u.read(dir, now)
+	write("2.sst")
+	write("1.vlog")
+	if again, vlog := u.read(dir, now.Add(useMaxAge-1)); lsm <= 0 || again != lsm || vlog != 0 {
+		t.Errorf("read again too early: %d, then %d and %d", lsm, again, vlog)
+	}
+	u.mu.Lock() // as somebody who reads the directory of a slow disk
+	if again, _ := u.read(dir, now.Add(time.Hour)); again != lsm {
+		t.Errorf("got %d of a reading that is not over", again)
+	}
+	u.mu.Unlock()
+	if later, vlog := u.read(dir, now.Add(useMaxAge)); later != 2*lsm || vlog != lsm {
+		t.Errorf("a second later %d and %d, was %d", later, vlog, lsm)
+	}
+}
+
 func TestADirectoryIsSyncedOnlyWhenItChanged(t *testing.T) {
 	dir := t.TempDir()
 	d := &dirSync{dir: dir}

@@ -21,8 +21,8 @@ func load[V any](s *state, key []byte) (*V, error) {
 }
 
 // each calls fn with the records below a prefix, in order of their keys, until
-// it returns an error. There are none below nil. It decodes ahead on all processors: the appliance reads
-// everything at start.
+// it returns an error. There are none below nil. It decodes ahead on all
+// processors: the appliance reads everything at start.
 func each[V any](s *state, prefix []byte, fn func(*V) error) error {
 	if prefix == nil {
 		return nil

@@ -3,6 +3,8 @@ package store
 import (
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -18,7 +20,8 @@ type Stats struct {
 	WritesReady bool          // false while writes are refused
 }
 
-// Stats returns figures for metrics. It reads the directory.
+// Stats returns figures for metrics. It waits for no request and no commit;
+// the sizes on disk are up to a second old.
 func (s *Store) Stats() Stats {
 	if !s.gate.enter() {
 		return Stats{FreeBytes: -1}
@@ -31,8 +34,35 @@ func (s *Store) Stats() Stats {
 		FreeBytes:   s.reserve.left(),
 		WritesReady: s.commits.ready() == nil && s.reserve.check(false) == nil,
 	}
-	st.LSMBytes, st.VlogBytes = diskUse(s.opts.Dir)
+	st.LSMBytes, st.VlogBytes = s.use.read(s.opts.Dir, s.opts.Now())
 	return st
+}
+
+// use is the space that the store took a moment ago. Metrics ask for it once
+// for each figure, and several scrapers may ask at once.
+type use struct {
+	mu        sync.Mutex // held while the directory is read
+	asked     time.Time
+	lsm, vlog atomic.Int64
+}
+
+// useMaxAge is how old the figures may be.
+const useMaxAge = time.Second
+
+// read returns the bytes of tables and of values outside them. Where somebody
+// else is reading the directory, which a busy disk may delay, it returns what
+// was known before.
+func (u *use) read(dir string, now time.Time) (lsm, vlog int64) {
+	if u.mu.TryLock() {
+		if age := now.Sub(u.asked); u.asked.IsZero() || age >= useMaxAge || age < 0 {
+			lsm, vlog := diskUse(dir)
+			u.lsm.Store(lsm)
+			u.vlog.Store(vlog)
+			u.asked = now
+		}
+		u.mu.Unlock()
+	}
+	return u.lsm.Load(), u.vlog.Load()
 }
 
 // diskUse counts the blocks that files take, not their lengths: Badger makes

@@ -45,6 +45,7 @@ type Store struct {
 	log     *slog.Logger
 	reserve *reserve
 	health  health
+	use     use
 	gate    gate
 
 	stopping chan struct{} // closed when Stop begins
