@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/skiffhq/skiff/core/function"
@@ -37,10 +38,18 @@ type Lease interface {
 type TotalsStore interface {
 	LoadTotals(ctx context.Context) ([]Totals, error)
 	// SaveTotals overwrites the records of the given functions and versions.
+	// Those of a function that is not stored with that birth, or of a version
+	// that is not stored, are left out: they were deleted while somebody
+	// counted, and nobody would delete their counters any more.
 	SaveTotals(ctx context.Context, totals []Totals) error
 }
 
-// Totals are the counters of one version; Version 0 counts $LATEST.
+// Gone is the Version of the Totals that count all versions which were
+// deleted, so that the function's own total stays. It is on disk.
+const Gone function.Number = math.MaxUint32
+
+// Totals are the counters of one version; Version 0 counts $LATEST, Gone those
+// that were deleted.
 type Totals struct {
 	Function      string          `json:"function"`
 	Version       function.Number `json:"version"`

@@ -202,10 +202,25 @@ func (t totalsStore) LoadTotals(ctx context.Context) (totals []invoke.Totals, er
 func (t totalsStore) SaveTotals(ctx context.Context, totals []invoke.Totals) error {
 	return t.s.update(ctx, func(st state) error {
 		for _, rec := range totals {
+			if there, err := st.counts(rec); err != nil {
+				return err
+			} else if !there {
+				continue
+			}
 			if err := st.totals.put(numbered{rec.Function, rec.Version}, rec, rec.Function); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// counts reports whether what the counters belong to is stored.
+func (s state) counts(rec invoke.Totals) (bool, error) {
+	f, err := read[function.Function](s.functions, rec.Function)
+	if err != nil || f == nil || f.Born() != rec.Born {
+		return false, err
+	}
+	_, stored := s.versions[numbered{rec.Function, rec.Version}]
+	return stored || rec.Version == 0 || rec.Version == invoke.Gone, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/skiffhq/skiff/core/catalog"
 	"github.com/skiffhq/skiff/core/fault"
@@ -42,6 +43,9 @@ func wantSame[T any](t testing.TB, got, want *T) {
 // sides of every separator one might choose.
 var tricky = []string{"a", "a-b", "a0", "a_", "aa", "aaa", "ab", "b", "B", "a-", "0", "-", "_"}
 
+// born is when the tricky functions are, in nanoseconds since 1970.
+const born = 7
+
 // fillTricky gives each tricky function the versions 1, 2, 255, 256 and 65536
 // and two aliases, in an order of no sense.
 func fillTricky(t testing.TB, s Store) {
@@ -49,7 +53,7 @@ func fillTricky(t testing.TB, s Store) {
 	must(t, s.Catalog().Update(context.Background(), func(tx catalog.Tx) error {
 		var errs []error
 		for _, name := range tricky {
-			errs = append(errs, tx.PutFunction(&function.Function{Name: name}))
+			errs = append(errs, tx.PutFunction(&function.Function{Name: name, CreatedAt: time.Unix(0, born)}))
 			for _, n := range []function.Number{256, 2, 65536, 1, 255} {
 				errs = append(errs, tx.PutVersion(&function.Version{FunctionName: name, Number: n}))
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/skiffhq/skiff/core/audit"
 	"github.com/skiffhq/skiff/core/catalog"
@@ -213,7 +214,9 @@ func everybodyWritesAtOnce(t *testing.T, s Store) {
 			for i := range rounds {
 				name := fmt.Sprintf("%02d-%02d", w, i)
 				err := errors.Join(
-					s.Catalog().Update(ctx, func(tx catalog.Tx) error { return tx.PutFunction(&function.Function{Name: name}) }),
+					s.Catalog().Update(ctx, func(tx catalog.Tx) error {
+						return tx.PutFunction(&function.Function{Name: name, CreatedAt: time.Unix(0, 0)})
+					}),
 					s.Identity().Update(ctx, func(tx identity.Tx) error { return tx.PutUser(&identity.User{Name: name}) }),
 					s.Audit().Append(ctx, audit.Entry{ID: name}),
 					s.Totals().SaveTotals(ctx, []invoke.Totals{{Function: name}}),

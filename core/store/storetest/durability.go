@@ -24,7 +24,7 @@ func storeOneOfEach(t testing.TB, s Store) {
 	must(t, s.Identity().Update(ctx, func(tx identity.Tx) error { return tx.PutUser(&identity.User{Name: "ada"}) }))
 	must(t, s.Identity().Update(ctx, func(tx identity.Tx) error { return tx.PutToken(&identity.Token{ID: "t1"}) }))
 	must(t, s.Audit().Append(ctx, audit.Entry{ID: "01"}, audit.Entry{ID: "02"}))
-	must(t, s.Totals().SaveTotals(ctx, []invoke.Totals{{Function: "a", Invocations: 3}}))
+	must(t, s.Totals().SaveTotals(ctx, []invoke.Totals{{Function: "a", Born: born, Invocations: 3}}))
 }
 
 func wantOneOfEach(t testing.TB, s Store) {

@@ -53,6 +53,7 @@ func Run(t *testing.T, s Subject) {
 		"AuditTrims":                      auditTrims,
 		"TotalsOverwrite":                 totalsOverwrite,
 		"TotalsGoWithTheirFunction":       totalsGoWithTheirFunction,
+		"TotalsOfWhatIsGoneAreLeftOut":    totalsOfWhatIsGone,
 		"AFailedUpdateLeavesNothing":      failedUpdateLeavesNothing,
 		"APanicHurtsItsOwnRequest":        panicHurtsItsOwnRequest,
 		"ACanceledUpdateDoesNotRun":       canceledUpdateDoesNotRun,
