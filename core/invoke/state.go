@@ -16,14 +16,16 @@ type state struct {
 	gate   gate
 	window atomic.Pointer[window] // made by the first invocation
 
-	mu       sync.Mutex // held by those who replace versions
+	deleted  atomic.Bool // some versions are gone
+	mu       sync.Mutex  // held by those who replace versions
 	versions atomic.Pointer[map[function.Number]*version]
 }
 
 // version is what the invoker knows of one version of a function.
 type version struct {
 	tally
-	mu     sync.Mutex // held by those who replace series
+	gone   atomic.Bool // the version was deleted; see fold
+	mu     sync.Mutex  // held by those who replace series
 	series atomic.Pointer[[]series]
 }
 
@@ -69,6 +71,41 @@ func (v *Invoker) Forget(f *function.Function) {
 		}
 		return old
 	})
+}
+
+// ForgetVersion drops what is known of a version that has been deleted, by the
+// key that its unit had, within ten seconds. What it was invoked stays in its
+// function's total.
+func (v *Invoker) ForgetVersion(key function.Key) {
+	s := v.functions.Load(key.Function)
+	if s == nil || s.born != key.Born || key.Version == 0 {
+		return
+	}
+	if ver := (*s.versions.Load())[key.Version]; ver != nil {
+		ver.gone.Store(true)
+		s.deleted.Store(true)
+	}
+}
+
+// fold adds the deleted versions' counters to those of Gone and drops the
+// versions, all at once: each change copies the map. An invocation that still
+// runs on one of them is not counted for life any more.
+func (s *state) fold() {
+	if !s.deleted.CompareAndSwap(true, false) {
+		return
+	}
+	into := s.version(Gone)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := make(map[function.Number]*version)
+	for n, ver := range *s.versions.Load() {
+		if ver.gone.Load() {
+			into.take(&ver.tally)
+		} else {
+			next[n] = ver
+		}
+	}
+	s.versions.Store(&next)
 }
 
 // Window sums up what the function did in the given time before now, to the

@@ -1,11 +1,15 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/function"
 )
 
@@ -28,6 +32,12 @@ func (t *tally) add(at time.Time) {
 	t.invocations.Add(1)
 }
 
+// take adds what another counted, which counts no more.
+func (t *tally) take(o *tally) {
+	t.last.Store(max(t.last.Load(), o.last.Load()))
+	t.invocations.Add(o.invocations.Load())
+}
+
 func (t *tally) read() (uint64, time.Time) {
 	n, last := t.invocations.Load(), t.last.Load()
 	if last == 0 {
@@ -36,8 +46,9 @@ func (t *tally) read() (uint64, time.Time) {
 	return n, time.Unix(0, last).UTC()
 }
 
-// Totals returns how often the function has been invoked in its life and when
-// last (zero for never). Up to ten seconds of it are lost by a power cut.
+// Totals returns how often the function has been invoked in its life, also by
+// versions that were deleted, and when last (zero for never). A power cut loses
+// up to ten seconds of it, and a version that was deleted within these.
 func (v *Invoker) Totals(f *function.Function) (uint64, time.Time) {
 	s := v.stateOf(f)
 	if s == nil {
@@ -76,19 +87,47 @@ func (v *Invoker) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the totals of invocations: %w", err)
 	}
+	byName := map[string][]Totals{}
 	for _, t := range all {
-		s := v.state(t.Function, t.Born)
-		if s.born != t.Born {
-			continue // of a deleted namesake
-		}
-		ver := s.version(t.Version)
-		ver.invocations.Store(t.Invocations)
-		ver.saved.Store(t.Invocations)
-		if !t.LastInvokedAt.IsZero() {
-			ver.last.Store(t.LastInvokedAt.UnixNano())
+		byName[t.Function] = append(byName[t.Function], t)
+	}
+	for name, totals := range byName {
+		if v.known(name) {
+			v.resume(totals)
 		}
 	}
 	return nil
+}
+
+// resume takes over the counters of one function, at the cost of one change.
+func (v *Invoker) resume(totals []Totals) {
+	born := slices.MaxFunc(totals, func(a, b Totals) int { return cmp.Compare(a.Born, b.Born) }).Born
+	s := v.state(totals[0].Function, born)
+	next := maps.Clone(*s.versions.Load())
+	for _, t := range totals {
+		if t.Born == s.born { // not of a deleted namesake
+			next[t.Version] = t.version()
+		}
+	}
+	s.versions.Store(&next)
+}
+
+// known reports whether a function is alive. The store keeps the counters of
+// those that are deleted softly, which nobody would ever forget.
+func (v *Invoker) known(name string) bool {
+	_, _, err := v.opts.Resolver.Resolve(name, "")
+	return !fault.Is(err, fault.NotFound)
+}
+
+// version returns a version that has been counted so far.
+func (t *Totals) version() *version {
+	ver := &version{}
+	ver.invocations.Store(t.Invocations)
+	ver.saved.Store(t.Invocations)
+	if !t.LastInvokedAt.IsZero() {
+		ver.last.Store(t.LastInvokedAt.UnixNano())
+	}
+	return ver
 }
 
 // flush saves the totals that changed. Those that could not be saved are
@@ -113,6 +152,7 @@ func (v *Invoker) flush(ctx context.Context) error {
 		return nil
 	}
 	for name, s := range v.functions.All() {
+		s.fold()
 		for number, ver := range *s.versions.Load() {
 			n, last := ver.read()
 			if n == ver.saved.Load() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/skiffhq/skiff/core/fault"
+	"github.com/skiffhq/skiff/core/function"
 	"github.com/skiffhq/skiff/core/sandbox"
 )
 
@@ -37,6 +38,58 @@ func TestTotalsContinueWhatTheStoreHolds(t *testing.T) {
 			t.Errorf("an unknown version has %d, %v", n, at)
 		}
 	})
+}
+
+func TestDeletedVersionsStayInTheTotalAndCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.kept = []Totals{{Function: "f", Version: Gone, Born: 7, Invocations: 10}}
+		v := w.start(t, nil)
+		call := func(n function.Number) function.Key {
+			u := *w.unit
+			u.Version, w.unit = n, &u
+			_, _ = v.Invoke(context.Background(), request())
+			return u.Key
+		}
+		call(1)
+		key := call(2)
+		v.ForgetVersion(function.Key{Function: "f", Version: 1, Born: 6}) // a namesake's
+		v.ForgetVersion(function.Key{Function: "f", Version: 9, Born: 7}) // never invoked
+		v.ForgetVersion(function.Key{Function: "g", Version: 1})
+		v.ForgetVersion(key)
+		time.Sleep(flushInterval + time.Second)
+		synctest.Wait()
+		if n, at := v.Totals(w.fn); n != 12 || at.IsZero() {
+			t.Errorf("the function has %d, %v", n, at)
+		}
+		if n, _ := v.VersionTotals(w.fn, 2); n != 0 {
+			t.Errorf("the deleted version has %d", n)
+		}
+		if w.saved[Gone].Invocations != 11 || w.saved[1].Invocations != 1 {
+			t.Errorf("saved %+v", w.saved)
+		}
+		if n := len(*v.functions.Load("f").versions.Load()); n != 2 { // 1 and Gone
+			t.Errorf("%d versions are remembered", n)
+		}
+	})
+}
+
+func TestManyVersionsAreLoadedAtOnce(t *testing.T) {
+	w := newWorld()
+	for n := range function.Number(function.MaxVersions) {
+		w.kept = append(w.kept, Totals{Function: "f", Version: n, Born: 7, Invocations: 1})
+	}
+	w.kept = append(w.kept, Totals{Function: "gone", Invocations: 1}) // deleted softly: the resolver does not know it
+	v := w.start(t, nil)
+	if n, _ := v.Totals(w.fn); n != function.MaxVersions {
+		t.Errorf("loaded %d", n)
+	}
+	if v.functions.Load("gone") != nil {
+		t.Error("a deleted function is remembered")
+	}
+	if lookups := w.lookups.Load(); lookups > 2 {
+		t.Errorf("the resolver was asked %d times", lookups)
+	}
 }
 
 func TestTotalsAreSavedInBatchesAndAtStop(t *testing.T) {

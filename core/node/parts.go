@@ -156,12 +156,18 @@ func (p *parts) maxInstances(name string) int {
 	return f.Scaling.MaxInstances
 }
 
-// retired ends what a unit leaves behind. $LATEST goes on under the same name.
+// retired ends what a unit leaves behind. $LATEST goes on under the same name,
+// and so does a version that only moved to another team.
 func (p *parts) retired(key function.Key) {
 	p.pool.Retire(key)
-	if key.Version != 0 {
-		p.metrics.Forget(key.Function, versionLabel(key.Version))
+	if key.Version == 0 {
+		return
 	}
+	if _, err := p.catalog.Version(key.Function, key.Version); err == nil {
+		return
+	}
+	p.metrics.Forget(key.Function, versionLabel(key.Version))
+	p.invoker.ForgetVersion(key)
 }
 
 // removed ends what a function leaves behind.
