@@ -19,12 +19,16 @@ const (
 	MaxExports   = 10_000
 	MaxGlobals   = 10_000
 	MaxTables    = 16
-	MaxElements  = 1 << 20 // of all tables together, at the start
+	MaxElements  = 1 << 20 // of all tables together, at the start, and of all segments
 	MaxSegments  = 100_000 // of data, and of elements
 	MaxBody      = 1 << 20 // bytes of one function
 	MaxLocals    = 10_000  // of one function, with its parameters
+	MaxAllLocals = 4 << 20 // of all functions together
 	MaxParams    = 255     // of one function, and its results
 	MaxPages     = 1 << 16 // of 64 KiB
+	MaxSections  = 1_000
+	MaxNames     = 1 << 20  // of functions and locals, for debugging
+	MaxName      = 64 << 10 // bytes of one of these
 )
 
 // PageSize is the unit of linear memory, in bytes.
@@ -168,6 +172,8 @@ type Module struct {
 	Data      []Data
 	Sections  []Section
 	HasStart  bool
+	Elements  int // entries of all element segments
+	Names     int // of functions and locals, for debugging
 
 	ImportedFunctions, ImportedGlobals, ImportedTables int
 }

@@ -59,6 +59,7 @@ func header(b []byte) error {
 type parser struct {
 	*Reader
 	*Module
+	locals int // of the functions so far
 }
 
 // section reads one section and returns its place in the order.
@@ -80,6 +81,9 @@ func (p *parser) section(last int) int {
 	case place <= last:
 		p.Fail("section %d is out of order or there twice", s.ID)
 	}
+	if len(p.Sections) == MaxSections {
+		p.Fail("it has more than %d sections", MaxSections)
+	}
 	p.Sections = append(p.Sections, s)
 	p.contents(s)
 	return place
@@ -87,11 +91,13 @@ func (p *parser) section(last int) int {
 
 // contents reads a section's contents, which must fill it.
 func (p *parser) contents(s Section) {
-	if p.err != nil || s.ID == SectionCustom {
+	if p.err != nil {
 		return
 	}
 	in := &parser{Reader: NewReader(p.b[:s.End], s.Body), Module: p.Module}
 	switch s.ID {
+	case SectionCustom:
+		in.custom()
 	case SectionType:
 		in.types()
 	case SectionImport:
@@ -110,8 +116,7 @@ func (p *parser) contents(s Section) {
 		in.HasStart = true
 		in.U32()
 	case SectionElement:
-		in.Count(MaxSegments, "element segments")
-		in.at = s.End
+		in.elements()
 	case SectionCode:
 		in.code()
 	case SectionData:
@@ -285,7 +290,9 @@ func (p *parser) constant() {
 		case 0x23, 0xd2: // global.get, ref.func
 			p.U32()
 		case 0xd0: // ref.null
-			p.Byte()
+			if t := p.Byte(); t != FuncRef && t != ExternRef {
+				p.Fail("a constant is a reference of the unknown type %#x", t)
+			}
 		case 0xfd: // v128.const
 			p.U32()
 			p.Bytes(16)
@@ -366,7 +373,7 @@ func (p *parser) body(i int) Body {
 	b.End = p.at
 	if p.err == nil {
 		p.at = b.Start
-		b.Locals = p.locals(i)
+		b.Locals = p.localsOf(i)
 		b.Instructions = p.at
 		if p.at > b.End {
 			p.Fail("function %d is longer than its body", i+p.ImportedFunctions)
@@ -378,7 +385,7 @@ func (p *parser) body(i int) Body {
 	return b
 }
 
-func (p *parser) locals(i int) int {
+func (p *parser) localsOf(i int) int {
 	all := uint64(0)
 	if i < len(p.Functions) {
 		all = uint64(len(p.Types[p.Functions[i]].Params))
@@ -392,6 +399,10 @@ func (p *parser) locals(i int) int {
 	}
 	if all > MaxLocals {
 		p.Fail("function %d has %d locals, %d are allowed", i+p.ImportedFunctions, all, MaxLocals)
+		return 0
+	}
+	if p.locals += int(all); p.locals > MaxAllLocals {
+		p.Fail("its functions have more than %d locals together", MaxAllLocals)
 	}
 	return int(all)
 }
