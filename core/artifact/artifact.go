@@ -56,7 +56,10 @@ type Options struct {
 	// CacheBytes bounds the unpacked trees that nobody uses: default 1 GiB.
 	// Trees in use are kept even beyond it.
 	CacheBytes int64
-	Log        *slog.Logger
+	// Reserve is the free space, in bytes, that code leaves on its disk;
+	// 0 for none.
+	Reserve int64
+	Log     *slog.Logger
 }
 
 // Store keeps bundles below one directory. Its methods may be called from many
@@ -65,6 +68,7 @@ type Options struct {
 type Store struct {
 	code, trees, tmp string
 	limits           limits
+	room             room
 	log              *slog.Logger
 	cache            cache
 	flights          singleflight.Group
@@ -83,6 +87,7 @@ func New(dir string, opts Options) *Store {
 		trees:  filepath.Join(dir, "trees", bootID()),
 		tmp:    filepath.Join(dir, "tmp"),
 		limits: limits{unpacked: MaxUnpacked, files: MaxFiles},
+		room:   room{reserve: opts.Reserve, free: freeSpace(dir)},
 		log:    opts.Log,
 		cache:  newCache(opts.CacheBytes),
 	}

@@ -30,7 +30,7 @@ type item struct {
 	mode       fs.FileMode
 }
 
-func zipOf(t *testing.T, items ...item) []byte {
+func zipOf(t testing.TB, items ...item) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)

@@ -18,7 +18,8 @@ import (
 //
 // limit is the most bytes to read, at most MaxPacked; 0 means MaxPacked. It
 // holds while streaming, in memory there is one buffer. Faults: TooLarge,
-// Invalid with fault.ReasonInvalidCodePackage, and what r returned.
+// Invalid with fault.ReasonInvalidCodePackage, Exhausted for a disk that is
+// nearly full, and what r returned.
 func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Bundle, error) {
 	if limit <= 0 || limit > MaxPacked {
 		limit = MaxPacked
@@ -29,7 +30,7 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Bundle, erro
 	}
 	defer os.Remove(f.Name()) // fails after the rename, as it should
 	defer f.Close()
-	b, err := receive(ctx, f, r, limit)
+	b, err := s.receive(ctx, f, r, limit)
 	if err != nil {
 		return Bundle{}, err
 	}
@@ -43,10 +44,10 @@ func (s *Store) Put(ctx context.Context, r io.Reader, limit int64) (Bundle, erro
 }
 
 // receive copies r to the file while hashing it.
-func receive(ctx context.Context, f *os.File, r io.Reader, limit int64) (Bundle, error) {
+func (s *Store) receive(ctx context.Context, f *os.File, r io.Reader, limit int64) (Bundle, error) {
 	hash := sha256.New()
 	in := &source{ctx: ctx, r: io.LimitReader(r, limit+1)}
-	n, err := io.Copy(io.MultiWriter(f, hash), in)
+	n, err := io.Copy(io.MultiWriter(&ration{room: &s.room}, f, hash), in)
 	switch {
 	case in.err != nil:
 		return Bundle{}, in.err

@@ -36,7 +36,7 @@ func (t *Tree) Release() {
 // Open returns the unpacked tree of a bundle, unpacking it once for all who
 // ask at the same time. The packed bytes are verified each time they are
 // unpacked. The caller must Release the tree. Faults: NotFound, Internal with
-// fault.ReasonBadBundle, Exhausted for a full disk.
+// fault.ReasonBadBundle, Exhausted for a full disk or one that is nearly so.
 func (s *Store) Open(ctx context.Context, sha256 string) (*Tree, error) {
 	for {
 		if t := s.cache.lease(sha256); t != nil {
@@ -76,7 +76,11 @@ func (s *Store) unpack(ctx context.Context, sha string) error {
 	if err := os.Rename(dir, final); err != nil {
 		return diskFault(err, "unpack code %s", short(sha))
 	}
-	s.cache.add(&unpacked{sha: sha, kind: kind, dir: final, bytes: bytes})
+	if !s.cache.add(&unpacked{sha: sha, kind: kind, dir: final, bytes: bytes}) {
+		// The bundle was deleted and stored again meanwhile, which brought its
+		// old tree back: nobody would ever remove this one.
+		s.removeTrees([]string{final})
+	}
 	return nil
 }
 
@@ -90,7 +94,7 @@ func (s *Store) fill(ctx context.Context, dir string, f *os.File, size int64) (K
 	if err != nil {
 		return "", 0, err
 	}
-	to := &directory{root: root}
+	to := &directory{root: root, ration: ration{room: &s.room}}
 	var bytes int64
 	if kind == KindWasm {
 		bytes, err = to.module(io.NewSectionReader(f, 0, size))
@@ -114,11 +118,15 @@ func extractZip(ctx context.Context, f *os.File, size int64, lim limits, to sink
 // directory is the sink on disk. os.Root keeps every name below it, should a
 // check above have been wrong.
 type directory struct {
-	root *os.Root
-	dirs []string
+	root   *os.Root
+	ration ration
+	dirs   []string
 }
 
 func (d *directory) dir(name string) error {
+	if err := d.ration.take(objectSize); err != nil {
+		return err
+	}
 	d.dirs = append(d.dirs, name)
 	return d.root.Mkdir(name, 0o755)
 }
@@ -128,6 +136,9 @@ func (d *directory) file(name string, exec bool) (io.WriteCloser, error) {
 	if exec {
 		perm = 0o555
 	}
+	if err := d.ration.take(objectSize); err != nil {
+		return nil, err
+	}
 	f, err := d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
 	if err != nil {
 		return nil, err
@@ -136,7 +147,7 @@ func (d *directory) file(name string, exec bool) (io.WriteCloser, error) {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return rationed{f, &d.ration}, nil
 }
 
 func (d *directory) link(name, target string) error { return d.root.Symlink(target, name) }

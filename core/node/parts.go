@@ -96,7 +96,21 @@ func (p *parts) makeRecords() {
 		JWKS: c.Auth.JWKS, TokenTTL: time.Duration(c.Auth.TokenTTL), Log: p.log,
 	})
 	p.admin = adminsock.New(c.AdminSocket(), auditedAdmin{p.identity, p.audit}, p.log)
-	p.code = artifact.New(p.path("artifacts"), artifact.Options{CacheBytes: int64(c.Store.CodeCache), Log: p.log})
+	p.code = artifact.New(p.path("artifacts"), artifact.Options{
+		CacheBytes: int64(c.Store.CodeCache), Reserve: codeReserve(int64(c.Store.Reserve)), Log: p.log,
+	})
+}
+
+// storeShare is what code leaves to the store above the store's own reserve:
+// where uploads have filled the disk, somebody must still be able to delete.
+const storeShare = 64 << 20
+
+// codeReserve returns the free space that code leaves on the disk, in bytes.
+func codeReserve(set int64) int64 {
+	if set == 0 {
+		set = store.DefaultReserve
+	}
+	return set + storeShare
 }
 
 // makeExecution makes what runs functions.
