@@ -40,7 +40,7 @@ func (s *Server) invoke(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	req.Tail = tail
+	req.Tail, req.LogStream = tail, true
 	out, err := s.run(r, &req)
 	if err != nil {
 		return response{}, err

@@ -187,7 +187,9 @@ func (v *Invoker) run(ctx context.Context, c *call, lease Lease) error {
 	c.inst = lease.Instance()
 	c.Cold, c.InitDuration = lease.Cold()
 	begin := v.opts.Now()
-	c.LogStream = logStream(begin, c.Unit.Version, c.inst.ID())
+	if c.req.LogStream {
+		c.LogStream = logStream(begin, c.Unit.Version, c.inst.ID())
+	}
 	c.inv = sandbox.Invocation{
 		RequestID: c.RequestID, Deadline: begin.Add(c.Unit.Timeout),
 		Traceparent: c.req.Traceparent, Payload: c.req.Payload,

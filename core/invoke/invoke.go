@@ -61,6 +61,9 @@ type Request struct {
 	// Tail asks for the function's log lines in the outcome. Without it they
 	// go to Logs alone.
 	Tail bool
+	// LogStream asks for the name of the log stream in the outcome: making it
+	// costs more than all else that is noted of an invocation.
+	LogStream bool
 	// DryRun resolves and checks the request without running anything.
 	DryRun bool
 }
@@ -73,7 +76,7 @@ type Outcome struct {
 	Duration     time.Duration // of the handler, without waiting and starting
 	InitDuration time.Duration // how long the invocation waited for code or an instance
 	Cold         bool          // see Lease.Cold
-	LogStream    string        // empty where nothing ran
+	LogStream    string        // empty where it was not asked for or nothing ran
 }
 
 // Billed returns Duration rounded up to whole milliseconds.

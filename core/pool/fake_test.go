@@ -20,6 +20,7 @@ type host struct {
 	onPrepare func(context.Context) error
 	onStart   func(context.Context) error
 	onStop    func() error
+	onLook    func(*instance) // at whether it is reusable
 
 	prepares, starts, stops, live, peak atomic.Int64
 
@@ -79,7 +80,12 @@ func (i *instance) ID() string { return i.id }
 func (i *instance) Invoke(context.Context, *sandbox.Invocation) (sandbox.Result, error) {
 	return sandbox.Result{}, nil
 }
-func (i *instance) Reusable() bool       { return !i.dead.Load() }
+func (i *instance) Reusable() bool {
+	if i.h.onLook != nil {
+		i.h.onLook(i)
+	}
+	return !i.dead.Load()
+}
 func (i *instance) Stats() sandbox.Stats { return sandbox.Stats{Memory: 1 << 20} }
 func (i *instance) Stop(context.Context) error {
 	if i.stopped.Swap(true) {

@@ -141,13 +141,14 @@ func (un *unit) place(room bool) (m *member, w *waiter, err error) {
 }
 
 // take takes a place on the least loaded instance with room, if any. It takes
-// out those that died in idleness, for the caller to discard. mu is held.
+// out those that it finds dead in idleness, for the caller to discard. mu is
+// held.
 func (un *unit) take() (best *member, dead []*member) {
-	for i := len(un.members) - 1; i >= 0; i-- {
+	for i := len(un.members) - 1; i >= 0 && (best == nil || best.inFlight > 0); i-- {
 		m := un.members[i]
 		switch {
 		case m.inFlight >= un.slots || best != nil && best.inFlight <= m.inFlight:
-		case m.inst.Reusable():
+		case un.reusable(m):
 			best = m
 		case m.inFlight == 0:
 			un.remove(m) // which moves one that was seen

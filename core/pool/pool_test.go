@@ -309,6 +309,46 @@ func TestHostPanicIsAnInternalFault(t *testing.T) {
 	}
 }
 
+func TestInstanceThatPanicsWhenLookedAtIsReplaced(t *testing.T) {
+	h := &host{kind: sandbox.KindWasm}
+	p := newPool(t, h, 1)
+	acquire(t, p, warm()).Release()
+	h.onLook = func(i *instance) {
+		if i.id == "i1" {
+			panic("boom")
+		}
+	}
+	for range 2 { // and nobody is locked out
+		l := acquire(t, p, warm())
+		if id := l.Instance().ID(); id != "i2" {
+			t.Errorf("lent %s", id)
+		}
+		l.Release()
+	}
+	if h.stops.Load() != 1 {
+		t.Errorf("stopped %d", h.stops.Load())
+	}
+}
+
+func TestLookingForAFreeInstanceEndsAtTheFirst(t *testing.T) {
+	h := &host{kind: sandbox.KindWasm}
+	p := newPool(t, h, 0)
+	var leases []*lease
+	for range 10 {
+		leases = append(leases, acquire(t, p, warm()))
+	}
+	for _, l := range leases {
+		l.Release()
+	}
+	looks := 0
+	h.onLook = func(*instance) { looks++ }
+	l := acquire(t, p, warm())
+	h.onLook = nil
+	if l.Release(); looks != 1 {
+		t.Errorf("looked at %d instances", looks)
+	}
+}
+
 func TestMissingRuntimeIsTheCallersFault(t *testing.T) {
 	want := fault.New(fault.Unavailable, fault.ReasonRuntimeUnavailable, "no image")
 	p := New(Options{Host: func(function.Runtime) (sandbox.Host, error) { return nil, want }})
@@ -408,6 +448,18 @@ func BenchmarkAcquireOneShot(b *testing.B) {
 	})
 }
 
+func TestAcquireAllocatesTheLeaseAlone(t *testing.T) {
+	for name, u := range map[string]*function.Unit{"a new instance": oneShot(), "a warm one": warm()} {
+		p := newPool(t, &host{kind: sandbox.KindWasm}, 0)
+		p.opts.Host = func(function.Runtime) (sandbox.Host, error) { return nullHost{}, nil }
+		ctx := context.Background()
+		acquire(t, p, u).Release()
+		if n := testing.AllocsPerRun(200, func() { l, _ := p.Acquire(ctx, u); l.Release() }); n > 1 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
 // nullHost costs nothing, so that the benchmark shows the pool alone.
 type nullHost struct{}
 
@@ -425,6 +477,6 @@ func (nullInstance) ID() string { return "i" }
 func (nullInstance) Invoke(context.Context, *sandbox.Invocation) (sandbox.Result, error) {
 	return sandbox.Result{}, nil
 }
-func (nullInstance) Reusable() bool             { return false }
+func (nullInstance) Reusable() bool             { return true }
 func (nullInstance) Stats() sandbox.Stats       { return sandbox.Stats{} }
 func (nullInstance) Stop(context.Context) error { return nil }
