@@ -158,10 +158,18 @@ func (t *connTable) closeAll() {
 type listener struct {
 	net.Listener
 	table *connTable
+
+	once      sync.Once
+	accepting chan struct{} // closed by the first Accept
+}
+
+func newListener(inner net.Listener, table *connTable) *listener {
+	return &listener{Listener: inner, table: table, accepting: make(chan struct{})}
 }
 
 // Accept implements net.Listener.
-func (l listener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
+	l.once.Do(func() { close(l.accepting) })
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

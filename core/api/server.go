@@ -151,21 +151,25 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// listen serves a listener in the background until Stop.
+// listen serves a listener in the background until Stop. It returns once
+// fasthttp accepts: a Stop before that would find it with nothing to stop, and
+// then wait for it in vain.
 func (s *Server) listen(ln net.Listener) {
 	s.addr = ln.Addr()
 	stop := make(chan struct{})
 	s.stop = stop
-	var own net.Listener = listener{ln, s.conns}
+	own := newListener(ln, s.conns)
+	var outer net.Listener = own
 	if s.opts.TLS != nil {
-		own = tls.NewListener(own, s.opts.TLS)
+		outer = tls.NewListener(own, s.opts.TLS)
 	}
 	s.serving.Go(func() { s.conns.watch(stop) })
 	s.serving.Go(func() {
-		if err := s.http.Serve(own); err != nil && !errors.Is(err, net.ErrClosed) {
+		if err := s.http.Serve(outer); err != nil && !errors.Is(err, net.ErrClosed) {
 			s.log.Error("the API takes no more connections", "error", err)
 		}
 	})
+	<-own.accepting
 }
 
 // Addr is where the server listens, once it has started.

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -130,6 +131,20 @@ func TestClientOverTLSIsServedAndWatched(t *testing.T) {
 	c.Close()
 	if err := wait(t, ended, "the invocation to end"); err == nil {
 		t.Error("the invocation went on")
+	}
+}
+
+func TestStopRightAfterStartEnds(t *testing.T) {
+	for range 200 {
+		s := New(Options{Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- s.Stop(context.Background()) }()
+		if err := wait(t, stopped, "Stop"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
