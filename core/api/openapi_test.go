@@ -191,3 +191,13 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		w.check(v, c, s.bad)
 	}
 }
+
+func TestDocumentNeedsNoToken(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, as := range []string{"", "viewer", "revoked"} {
+		a := w.do(200, as, "GET", "openapi.json")
+		if !bytes.Equal(a.body, openapi.Document()) || a.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("as %q: %.80s", as, a.body)
+		}
+	}
+}

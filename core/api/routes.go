@@ -58,7 +58,7 @@ var systemRoutes = []route{
 	{method: "GET", path: "/health", open: true, handle: (*Server).health},
 	{method: "GET", path: "/readyz", open: true, handle: (*Server).readiness},
 	{method: "GET", path: "/metrics", roles: everybody, handle: (*Server).metrics},
-	{method: "GET", path: base + "/openapi.json", roles: everybody, class: classRead, handle: (*Server).document},
+	{method: "GET", path: base + "/openapi.json", open: true, handle: (*Server).document},
 	{method: "GET", path: base + "/audit", roles: admins, class: classRead, handle: (*Server).listAudit},
 }
 
