@@ -83,6 +83,10 @@ func (in *instance) deliver(r *run) (ptr uint32, err error) {
 // maxErrorText bounds what is kept of an error message, and of a stack trace.
 const maxErrorText = 64 << 10
 
+// maxErrorJSON bounds the error objects that are read as such: a list of empty
+// strings takes many times its text.
+const maxErrorJSON = 512 << 10
+
 // handled reads a handler's error result: an object of the contract, or any
 // text.
 func handled(answer []byte) *sandbox.Failure {
@@ -92,7 +96,7 @@ func handled(answer []byte) *sandbox.Failure {
 		StackTrace   []string `json:"stackTrace"`
 	}
 	f := &sandbox.Failure{Type: sandbox.FailureFunction, Handled: true}
-	if json.Unmarshal(answer, &e) != nil || e.ErrorMessage == nil {
+	if len(answer) > maxErrorJSON || json.Unmarshal(answer, &e) != nil || e.ErrorMessage == nil {
 		f.Message = text(answer, maxErrorText)
 		return f
 	}

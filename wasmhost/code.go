@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/tetratelabs/wazero"
+	"golang.org/x/sys/unix"
 
 	"github.com/skiffhq/skiff/core/artifact"
 	"github.com/skiffhq/skiff/core/fault"
@@ -19,9 +19,23 @@ import (
 // maxModule is the largest module that is compiled, in bytes.
 const maxModule = artifact.MaxPacked
 
-// codePerByte is what a byte of a module is charged once it is compiled: the
-// machine code and what the engine keeps of the module.
-const codePerByte = 6
+// What a module is charged once it is compiled, in bytes: the machine code and
+// what the engine keeps of the module, of which some takes much more room than
+// it has in the file.
+const (
+	codePerByte     = 6
+	codePerFunction = 512
+	codePerElement  = 64
+	codePerName     = 32
+)
+
+// readPerByte is what a byte of a module takes while it is read and rewritten.
+const readPerByte = 3
+
+func codeCost(binary []byte, m *module.Module) int64 {
+	return codePerByte*int64(len(binary)) + codePerFunction*int64(len(m.Functions)) +
+		codePerElement*int64(m.Elements) + codePerName*int64(m.Names)
+}
 
 // codeKey names a module: units with the same bundle share it.
 type codeKey struct{ sha, file string }
@@ -148,7 +162,16 @@ func (h *Host) load(ctx context.Context, c *code) error {
 	if c.root, err = os.OpenRoot(c.tree.Dir()); err != nil {
 		return fault.Wrap(err, fault.Internal, "code_unreadable", "open code %.12s", c.key.sha)
 	}
-	c.files = wasi.NewCodeFS(c.root)
+	c.files = wasi.NewCodeFS(c.root, maxCodeFiles())
+	room, err := c.size()
+	if err != nil {
+		return err
+	}
+	room *= readPerByte
+	if err := h.account.Reserve(room); err != nil {
+		return err
+	}
+	defer h.account.Release(room)
 	binary, err := c.read()
 	if err != nil {
 		return err
@@ -168,12 +191,11 @@ func (h *Host) load(ctx context.Context, c *code) error {
 		return err
 	}
 	defer h.account.Release(compileWorkers * facts.CompileMemory)
-	return h.compile(ctx, c, safe)
+	return h.compile(ctx, c, safe, codeCost(safe, m))
 }
 
 // compile charges the memory and compiles.
-func (h *Host) compile(ctx context.Context, c *code, binary []byte) error {
-	cost := int64(len(binary)) * codePerByte
+func (h *Host) compile(ctx context.Context, c *code, binary []byte, cost int64) error {
 	if err := h.account.Reserve(cost); err != nil {
 		return err
 	}
@@ -191,25 +213,37 @@ func (h *Host) compile(ctx context.Context, c *code, binary []byte) error {
 	return nil
 }
 
+// maxCodeFiles is how many files the guests of one module may have open
+// together, so that none of them takes all that the process may have.
+func maxCodeFiles() int64 {
+	var most unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &most) != nil {
+		return 64
+	}
+	return int64(max(64, min(most.Cur, 1<<20)/16))
+}
+
+// size returns how many bytes the module has. Nothing changes a tree while it
+// is in use.
+func (c *code) size() (int64, error) {
+	info, err := c.root.Stat(c.key.file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return 0, invalid("the bundle has no %q; the handler names the file, such as %q for main.wasm", c.key.file, function.DefaultWasmHandler)
+	case err != nil:
+		return 0, invalid("%q cannot be read from the bundle: %v", c.key.file, err)
+	case !info.Mode().IsRegular():
+		return 0, invalid("%q is not a regular file", c.key.file)
+	case info.Size() > maxModule:
+		return 0, invalid("%s has %d bytes, %d are allowed", c.key.file, info.Size(), maxModule)
+	}
+	return info.Size(), nil
+}
+
 // read returns the bytes of the module.
 func (c *code) read() ([]byte, error) {
-	f, err := c.root.Open(c.key.file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, invalid("the bundle has no %q; the handler names the file, such as %q for main.wasm", c.key.file, function.DefaultWasmHandler)
-	}
+	b, err := c.root.ReadFile(c.key.file)
 	if err != nil {
-		return nil, invalid("%q cannot be read from the bundle: %v", c.key.file, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, invalid("%q is not a regular file", c.key.file)
-	}
-	if info.Size() > maxModule {
-		return nil, invalid("%s has %d bytes, %d are allowed", c.key.file, info.Size(), maxModule)
-	}
-	b := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, fault.Wrap(err, fault.Internal, "code_unreadable", "read code %.12s", c.key.sha)
 	}
 	return b, nil

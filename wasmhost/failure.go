@@ -39,7 +39,7 @@ const (
 // failure names what ended the guest.
 func (in *instance) failure(r *run, err error) (*sandbox.Failure, error) {
 	what, frames := takeApart(err.Error())
-	f := &sandbox.Failure{Type: sandbox.FailureTrap, Message: "the function trapped: " + what, StackTrace: frames}
+	f := &sandbox.Failure{Type: sandbox.FailureTrap, Message: "the function trapped: " + text([]byte(what), maxErrorText), StackTrace: boundedTrace(frames)}
 	var delivery errDelivery
 	switch {
 	case r.sys.Exited:

@@ -77,6 +77,9 @@ func overheadOf(m *module.Module) int64 {
 	return n
 }
 
+// maxMissing bounds how many imports an error names.
+const maxMissing = 20
+
 // unresolved lists what a module imports and nobody offers.
 func unresolved(m *module.Module, e *engine) (missing []string) {
 	for _, im := range m.Imports {
@@ -84,17 +87,20 @@ func unresolved(m *module.Module, e *engine) (missing []string) {
 		def := from[im.Name]
 		switch {
 		case im.Kind != module.Func:
-			missing = append(missing, fmt.Sprintf("it imports the %s %s.%s, but only functions can be imported", im.Kind, im.Module, im.Name))
+			missing = append(missing, fmt.Sprintf("it imports the %s %.60s.%.60s, but only functions can be imported", im.Kind, im.Module, im.Name))
 		case !known:
-			missing = append(missing, fmt.Sprintf("it imports %s.%s, but there is no such module: wasi_snapshot_preview1 and skiff are", im.Module, im.Name))
+			missing = append(missing, fmt.Sprintf("it imports %.60s.%.60s, but there is no such module: wasi_snapshot_preview1 and skiff are", im.Module, im.Name))
 		case def == nil:
-			missing = append(missing, fmt.Sprintf("it imports %s.%s, which does not exist", im.Module, im.Name))
+			missing = append(missing, fmt.Sprintf("it imports %s.%.60s, which does not exist", im.Module, im.Name))
 		default:
 			offered := module.FuncType{Params: string(def.ParamTypes()), Results: string(def.ResultTypes())}
 			if t := m.Types[im.Type]; t != offered {
 				missing = append(missing, fmt.Sprintf("it imports %s.%s as %v, which is %v", im.Module, im.Name, t, offered))
 			}
 		}
+	}
+	if n := len(missing) - maxMissing; n > 0 {
+		missing = append(missing[:maxMissing], fmt.Sprintf("%d imports more that nobody offers", n))
 	}
 	return missing
 }

@@ -58,6 +58,7 @@ func newRun() *run {
 	r.tmp.Limit = tmpLimit
 	r.tmp.Reserve = r.reserve
 	r.sys.Done = r.done
+	r.sys.Reserve = r.reserve
 	r.sys.Extra = r.environ
 	r.output.full = func() { r.interrupt(causeOutput) }
 	r.stdout = lineWriter{logs: &r.logs, stream: "stdout"}

@@ -4,16 +4,22 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"syscall"
 )
 
 // CodeFS is a directory of the host that guests may read. Neither ".." nor a
 // symbolic link leads out of it, as os.Root sees to that. It may be shared.
-type CodeFS struct{ root *os.Root }
+type CodeFS struct {
+	root *os.Root
+	open atomic.Int64 // files of the host
+	most int64
+}
 
 // NewCodeFS returns the directory below root, which must stay open for as
-// long as the file system is used.
-func NewCodeFS(root *os.Root) *CodeFS { return &CodeFS{root} }
+// long as the file system is used. Guests together have at most so many files
+// open in it; the next one sees EMFILE.
+func NewCodeFS(root *os.Root, most int64) *CodeFS { return &CodeFS{root: root, most: most} }
 
 // Open implements FS.
 func (c *CodeFS) Open(name string, how How) (File, Errno) {
@@ -27,12 +33,17 @@ func (c *CodeFS) Open(name string, how How) (File, Errno) {
 			return nil, errLoop
 		}
 	}
+	if c.open.Add(1) > c.most {
+		c.open.Add(-1)
+		return nil, errMfile
+	}
 	// Should there be a named pipe, opening it must not wait for a writer.
 	f, err := c.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
+		c.open.Add(-1)
 		return nil, errnoOf(err)
 	}
-	return &codeFile{f: f}, Success
+	return &codeFile{c, f}, Success
 }
 
 // Stat implements FS.
@@ -77,7 +88,10 @@ func typeOf(m fs.FileMode) Type {
 	return TypeUnknown
 }
 
-type codeFile struct{ f *os.File }
+type codeFile struct {
+	fs *CodeFS
+	f  *os.File
+}
 
 func (c *codeFile) ReadAt(p []byte, off int64) (int, Errno) {
 	n, err := c.f.ReadAt(p, off)
@@ -89,7 +103,11 @@ func (c *codeFile) ReadAt(p []byte, off int64) (int, Errno) {
 
 func (c *codeFile) WriteAt([]byte, int64) (int, Errno) { return 0, errBadf }
 func (c *codeFile) Truncate(int64) Errno               { return errRofs }
-func (c *codeFile) Close()                             { c.f.Close() }
+
+func (c *codeFile) Close() {
+	c.f.Close()
+	c.fs.open.Add(-1)
+}
 
 func (c *codeFile) Stat() (Stat, Errno) {
 	info, err := c.f.Stat()

@@ -26,6 +26,7 @@ const (
 	errMfile       Errno = 33
 	errNametoolong Errno = 37
 	errNoent       Errno = 44
+	errNomem       Errno = 48
 	errNospc       Errno = 51
 	errNosys       Errno = 52
 	errNotdir      Errno = 54

@@ -24,7 +24,15 @@ type descriptor struct {
 	flags       uint16
 	offset      int64
 	entries     []Entry // of a directory that is being listed
+	charged     int64   // bytes, for itself
+	listed      int64   // bytes, for its entries
 }
+
+// Bytes that are charged, for what lies on the host's heap.
+const (
+	descriptorCost = 1 << 10 // with the host's file, without the name
+	entryCost      = 64      // without the name
+)
 
 const (
 	maxOpen     = 256
@@ -71,8 +79,36 @@ func (s *System) openTable() {
 	}
 }
 
-// insert gives a descriptor the lowest free number.
+// charge takes bytes from the guest's memory.
+func (s *System) charge(bytes int64) bool { return s.Reserve == nil || s.Reserve(bytes) }
+
+// drop closes what a descriptor holds.
+func (s *System) drop(d *descriptor) {
+	if d.file != nil {
+		d.file.Close()
+	}
+	if bytes := d.charged + d.listed; bytes > 0 {
+		s.charge(-bytes)
+	}
+}
+
+// insert gives a descriptor the lowest free number. Where it fails nothing is
+// charged.
 func (s *System) insert(d *descriptor) (uint32, Errno) {
+	cost := int64(descriptorCost + len(d.name))
+	if !s.charge(cost) {
+		return 0, errNomem
+	}
+	fd, errno := s.number(d)
+	if errno != Success {
+		s.charge(-cost)
+		return 0, errno
+	}
+	d.charged = cost
+	return fd, Success
+}
+
+func (s *System) number(d *descriptor) (uint32, Errno) {
 	for i, other := range s.fds {
 		if other == nil {
 			s.fds[i] = d
@@ -94,9 +130,7 @@ func (s *System) fdClose(p []uint64) Errno {
 	if errno != Success {
 		return errno
 	}
-	if d.file != nil {
-		d.file.Close()
-	}
+	s.drop(d)
 	s.fds[uint32(p[0])] = nil
 	return Success
 }
@@ -147,7 +181,7 @@ func (s *System) fdRead(p []uint64) Errno {
 		return errno
 	}
 	n, errno := s.vectors(p[1], uint64(uint32(p[2])), func(b []byte) (int, Errno) { return s.read(d, b) })
-	if errno != Success {
+	if errno != Success && n == 0 {
 		return errno
 	}
 	return s.put32(p[3], uint32(n))

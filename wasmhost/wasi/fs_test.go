@@ -72,7 +72,7 @@ func TestLinksDoNotLeadOutOfTheCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	c := NewCodeFS(root)
+	c := NewCodeFS(root, 100)
 	for _, name := range []string{"abs", "rel", "dir/secret", "dir"} {
 		if f, errno := c.Open(name, How{Read: true}); errno == Success {
 			f.Close()
@@ -189,7 +189,7 @@ func TestWhatIsNotDataIsCharged(t *testing.T) {
 			}
 		})
 	}
-	m, _ := newMemFS(t, 1<<20, 1000)
+	m, _ := newMemFS(t, 1<<20, nodeCost+dirCost)
 	if errno := m.Mkdir("a"); errno != Success {
 		t.Error(errno)
 	}

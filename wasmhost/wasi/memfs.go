@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ type inode struct {
 	number   uint64
 	parent   *inode            // of a directory
 	children map[string]*inode // nil for a file
-	chunks   [][]byte          // nil is a hole
+	most     int               // children that the map has had room for
+	chunks   []*chunk          // nil is a hole
 	size     int64
 	mtime    int64
 	atime    int64
@@ -38,17 +40,20 @@ type inode struct {
 
 const (
 	chunkSize = 16 << 10
-	nodeCost  = 512 // bytes that a file, a directory and its name are charged
-	slotCost  = 8   // bytes of a place for a chunk, which a hole has too
+	nodeCost  = 512 // bytes that a file or a directory and its name are charged
+	dirCost   = 512 // bytes that a directory is charged beside that
+	slotCost  = 16  // bytes of a place for a chunk, which a hole has too
 	maxName   = 255
 )
+
+type chunk [chunkSize]byte
 
 // Close gives everything back.
 func (m *MemFS) Close() {
 	if m.used != 0 {
 		m.Reserve(-m.used)
 	}
-	m.used, m.root = 0, nil
+	m.used, m.root, m.last = 0, nil, 0 // no number tells what another guest did
 }
 
 // take charges bytes against the limit and the ledger.
@@ -66,16 +71,45 @@ func (m *MemFS) give(bytes int64) {
 }
 
 func (m *MemFS) make(dir bool) (*inode, Errno) {
-	if !m.take(nodeCost) {
-		return nil, errNospc
-	}
-	m.last++
-	n := &inode{number: m.last, mtime: time.Now().UnixNano()}
+	n := &inode{mtime: time.Now().UnixNano()}
 	n.atime = n.mtime
 	if dir {
 		n.children = map[string]*inode{}
 	}
+	if !m.take(n.cost()) {
+		return nil, errNospc
+	}
+	m.last++
+	n.number = m.last
 	return n, Success
+}
+
+// cost is what an inode is charged beside its chunks.
+func (n *inode) cost() int64 {
+	if n.children != nil {
+		return nodeCost + dirCost
+	}
+	return nodeCost
+}
+
+// link gives a child its name in a directory.
+func (n *inode) link(name string, child *inode) {
+	n.children[name] = child
+	n.most = max(n.most, len(n.children))
+	if child.children != nil {
+		child.parent = n
+	}
+}
+
+// unlink removes a name. A map keeps the room that it once needed, which
+// nobody is charged for, so it is made anew when most of it is empty.
+func (n *inode) unlink(name string) {
+	delete(n.children, name)
+	if left := len(n.children); n.most > 64 && left < n.most/4 {
+		less := make(map[string]*inode, left)
+		maps.Copy(less, n.children)
+		n.children, n.most = less, left
+	}
 }
 
 // top returns the root, made at the first use. It is not charged: an empty
@@ -159,10 +193,7 @@ func (m *MemFS) create(name string, dir bool) (*inode, Errno) {
 	if errno != Success {
 		return nil, errno
 	}
-	if dir {
-		n.parent = at
-	}
-	at.children[base] = n
+	at.link(base, n)
 	at.mtime = n.mtime
 	return n, Success
 }
@@ -218,7 +249,7 @@ func (m *MemFS) Remove(name string, dir bool) Errno {
 		return errNotempty
 	}
 	at, base, _ := m.place(name)
-	delete(at.children, base)
+	at.unlink(base)
 	m.drop(n)
 	return Success
 }
@@ -227,7 +258,7 @@ func (m *MemFS) Remove(name string, dir bool) Errno {
 func (m *MemFS) drop(n *inode) {
 	n.removed = true
 	if n.opened == 0 {
-		m.give(n.truncate(0) + nodeCost)
+		m.give(n.truncate(0) + n.cost())
 	}
 }
 
@@ -252,11 +283,8 @@ func (m *MemFS) Rename(from, to string) Errno {
 		return errno
 	}
 	src, name, _ := m.place(from)
-	delete(src.children, name)
-	at.children[base] = n
-	if n.children != nil {
-		n.parent = at
-	}
+	src.unlink(name)
+	at.link(base, n)
 	if old != nil {
 		m.drop(old)
 	}
@@ -308,7 +336,7 @@ func (f *memFile) Stat() (Stat, Errno) { return f.n.stat(), Success }
 
 func (f *memFile) Close() {
 	if f.n.opened--; f.n.opened == 0 && f.n.removed {
-		f.m.give(f.n.truncate(0) + nodeCost)
+		f.m.give(f.n.truncate(0) + f.n.cost())
 	}
 }
 
@@ -355,15 +383,15 @@ func (f *memFile) WriteAt(p []byte, off int64) (n int, errno Errno) {
 }
 
 // chunk returns a chunk to write to, nil where there is no room for it.
-func (f *memFile) chunk(i int64) []byte {
+func (f *memFile) chunk(i int64) *chunk {
 	if missing := i + 1 - int64(len(f.n.chunks)); missing > 0 {
 		if !f.m.take(missing * slotCost) {
 			return nil
 		}
-		f.n.chunks = append(f.n.chunks, make([][]byte, missing)...)
+		f.n.chunks = append(f.n.chunks, make([]*chunk, missing)...)
 	}
 	if f.n.chunks[i] == nil && f.m.take(chunkSize) {
-		f.n.chunks[i] = make([]byte, chunkSize)
+		f.n.chunks[i] = new(chunk)
 	}
 	return f.n.chunks[i]
 }

@@ -1,5 +1,7 @@
 package wasi
 
+import "math"
+
 // bytes returns guest memory; ok is false where it is not all there.
 func (s *System) bytes(ptr, n uint64) (b []byte, ok bool) {
 	if s.mem == nil { // a module without memory
@@ -31,12 +33,19 @@ func get(b []byte, size int) (v uint64) {
 	return v
 }
 
-// maxVectors bounds the buffers of one call, as IOV_MAX does elsewhere: the
-// host's loop over them is not interrupted by the deadline.
-const maxVectors = 1024
+const (
+	// maxVectors bounds the buffers of one call, as IOV_MAX does elsewhere.
+	maxVectors = 1024
 
-// vectors calls fn with each buffer of a list, until one is not served to its
-// end, and returns how many bytes were.
+	// pieceSize bounds how much is worked on at once, in bytes: a guest may
+	// name the same gigabyte a thousand times, and only between pieces is
+	// looked whether its invocation is over.
+	pieceSize = 1 << 20
+)
+
+// vectors calls fn with each buffer of a list in pieces, until one is not
+// served to its end, and returns how many bytes were: no more than a guest can
+// be told.
 func (s *System) vectors(ptr, count uint64, fn func(b []byte) (int, Errno)) (total int, errno Errno) {
 	if count > maxVectors {
 		return 0, errInval
@@ -51,14 +60,27 @@ func (s *System) vectors(ptr, count uint64, fn func(b []byte) (int, Errno)) (tot
 		if !ok {
 			return total, errFault
 		}
-		n, errno := fn(b)
-		total += n
-		if errno != Success {
-			return total, errno
-		}
-		if n < len(b) {
+		if uint64(total)+size > math.MaxUint32 {
 			break
+		}
+		n, errno := s.pieces(b, fn)
+		total += n
+		if errno != Success || n < len(b) {
+			return total, errno
 		}
 	}
 	return total, Success
+}
+
+// pieces calls fn with the pieces of a buffer, once for an empty one.
+func (s *System) pieces(b []byte, fn func(b []byte) (int, Errno)) (total int, errno Errno) {
+	for {
+		s.look()
+		piece := b[total:min(len(b), total+pieceSize)]
+		n, errno := fn(piece)
+		total += n
+		if errno != Success || n < len(piece) || total == len(b) {
+			return total, errno
+		}
+	}
 }

@@ -51,6 +51,9 @@ func within(dir, name string) (string, Errno) {
 	if joined == ".." || strings.HasPrefix(joined, "../") {
 		return "", errNotcapable
 	}
+	if len(joined) > maxPath { // descriptors keep it
+		return "", errNametoolong
+	}
 	return joined, Success
 }
 

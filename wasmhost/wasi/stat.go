@@ -169,7 +169,7 @@ func (s *System) fdReaddir(p []uint64) Errno {
 		return errFault
 	}
 	if p[3] == 0 || d.entries == nil {
-		if errno := d.list(); errno != Success {
+		if errno := s.list(d); errno != Success {
 			return errno
 		}
 	}
@@ -181,7 +181,7 @@ func (s *System) fdReaddir(p []uint64) Errno {
 }
 
 // list reads the whole directory; bundles and /tmp are bounded.
-func (d *descriptor) list() Errno {
+func (s *System) list(d *descriptor) Errno {
 	if d.file == nil {
 		f, errno := d.fs.Open(d.name, How{Read: true, IsDir: true})
 		if errno != Success {
@@ -194,6 +194,17 @@ func (d *descriptor) list() Errno {
 		return errno
 	}
 	d.entries = slices.Concat([]Entry{{Name: ".", Type: TypeDir}, {Name: "..", Type: TypeDir}}, found)
+	cost := int64(0)
+	for i := range d.entries {
+		cost += int64(entryCost + len(d.entries[i].Name))
+	}
+	if !s.charge(cost - d.listed) {
+		d.entries = nil
+		s.charge(-d.listed)
+		d.listed = 0
+		return errNomem
+	}
+	d.listed = cost
 	return Success
 }
 

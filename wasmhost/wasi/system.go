@@ -36,8 +36,12 @@ type System struct {
 	Stdout io.Writer // nil drops what is written
 	Stderr io.Writer // nil drops what is written
 	Mounts []Mount   // the descriptors 3, 4, …; not changed once the guest runs
-	// Done ends sleeps. Nil never does.
+	// Done ends sleeps and long transfers. Nil never does.
 	Done <-chan struct{}
+	// Reserve is asked before a descriptor takes memory of the host, in bytes,
+	// and told by a negative number when it is given back. Where it returns
+	// false the guest sees ENOMEM; nil allows everything.
+	Reserve func(bytes int64) bool
 
 	// Exited and ExitCode tell what proc_exit was called with.
 	Exited   bool
@@ -70,8 +74,8 @@ func systemOf(ctx context.Context) *System {
 // Close closes the files that the guest left open.
 func (s *System) Close() {
 	for _, d := range s.fds {
-		if d != nil && d.file != nil {
-			d.file.Close()
+		if d != nil {
+			s.drop(d)
 		}
 	}
 	s.fds = nil
