@@ -14,11 +14,16 @@ import (
 	"github.com/skiffhq/skiff/core/sandbox"
 )
 
-// call is one pass through Invoke. Outcome and invocation share its
-// allocation; done empties what the caller, who keeps the outcome, must not
-// hold on to.
+// call is one pass through Invoke. Outcome and work share its allocation; the
+// caller, who keeps the outcome, must not hold on to the work, which is emptied
+// at the end.
 type call struct {
 	Outcome
+	work
+}
+
+// work is what an invocation needs while it is under way.
+type work struct {
 	req  *Request
 	fn   *function.Function
 	inst sandbox.Instance // while it is held
@@ -42,7 +47,7 @@ type call struct {
 // Waiting for a place and for an instance is not counted against the
 // function's timeout.
 func (v *Invoker) Invoke(ctx context.Context, req *Request) (*Outcome, error) {
-	c := &call{req: req}
+	c := &call{work: work{req: req}}
 	if c.RequestID = req.RequestID; c.RequestID == "" {
 		c.RequestID = newRequestID()
 	}
@@ -51,12 +56,8 @@ func (v *Invoker) Invoke(ctx context.Context, req *Request) (*Outcome, error) {
 	}
 	defer v.end()
 	err := v.call(ctx, c)
-	c.done()
+	c.work = work{}
 	return &c.Outcome, err
-}
-
-func (c *call) done() {
-	*c = call{Outcome: c.Outcome}
 }
 
 // call takes a request through its steps.

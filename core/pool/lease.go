@@ -39,27 +39,25 @@ func (l *lease) Release() {
 
 // acquire lends an instance to the caller, who is a user of the unit.
 func (un *unit) acquire(ctx context.Context) (*lease, error) {
-	var begin time.Time
-	if cold := !un.prepared.Load(); cold || !un.oneShot {
-		begin = un.p.opts.Now()
-	}
-	waited, err := un.prepare(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l := &lease{un: un, cold: waited}
-	if un.oneShot {
+	l := &lease{un: un}
+	err := un.prepare(ctx, l)
+	switch {
+	case err != nil:
+	case un.oneShot:
 		err = un.startOwn(ctx, l)
-	} else {
+	default:
 		err = un.borrow(ctx, l)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if l.cold {
-		l.waited = un.p.opts.Now().Sub(begin)
-	}
 	return l, nil
+}
+
+// waitedSince notes that the lease's owner had to wait.
+func (l *lease) waitedSince(begin time.Time) {
+	l.cold = true
+	l.waited += l.un.p.opts.Now().Sub(begin)
 }
 
 // startOwn makes an instance for this lease alone. The caller's context rules,
@@ -105,9 +103,10 @@ func (un *unit) borrow(ctx context.Context, l *lease) error {
 		l.m = m
 		return err
 	}
-	l.cold = true
+	begin := un.p.opts.Now()
 	select {
 	case g := <-w.result:
+		l.waitedSince(begin)
 		l.m = g.m
 		return g.err
 	case <-ctx.Done():
@@ -195,7 +194,7 @@ func (un *unit) startShared() {
 		un.failWaiters(err)
 	} else {
 		un.failure = failure{}
-		m := &member{inst: inst, idleAt: un.p.opts.Now()}
+		m := &member{inst: inst, used: true}
 		un.insert(m)
 		un.serve(m)
 	}
@@ -247,7 +246,7 @@ func (un *unit) release(m *member) {
 	case over:
 		un.remove(m)
 	case alive:
-		m.idleAt = un.p.opts.Now()
+		m.used = true
 		un.serve(m)
 	}
 	un.mu.Unlock()

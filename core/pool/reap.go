@@ -8,8 +8,9 @@ import (
 	"github.com/skiffhq/skiff/core/fault"
 )
 
-// reapInterval is how often the reaper looks; what is idle is found that much
-// later at most. A shorter IdleTimeout makes it look more often.
+// reapInterval is how often the reaper looks. It looks at what is idle twice,
+// IdleTimeout apart, so that one goes at most two intervals after that time. A
+// shorter IdleTimeout makes it look more often.
 const reapInterval = time.Minute
 
 // forcedWait is how long Stop waits for the users of instances that it
@@ -48,11 +49,28 @@ func (p *Pool) reapLoop() {
 func (p *Pool) Reap(now time.Time) {
 	before := now.Add(-p.opts.IdleTimeout)
 	for _, un := range p.units.All() {
-		un.discard(un.takeIdle(func(m *member) bool { return !m.idleAt.After(before) }))
-		if un.retired.Load() || un.lastUsed.Load() <= before.UnixNano() {
+		un.discard(un.takeIdle(func(m *member) bool { return m.expired(now, before) }))
+		if un.retired.Load() || un.expired(now, before) {
 			un.close()
 		}
 	}
+}
+
+// expired reports whether nobody has used the unit since before. It is the
+// reaper's.
+func (un *unit) expired(now, before time.Time) bool {
+	if un.used.Swap(false) {
+		un.lastUsed.Store(now.UnixNano())
+	}
+	return un.lastUsed.Load() <= before.UnixNano()
+}
+
+// expired is that of an instance. The unit's mu is held.
+func (m *member) expired(now, before time.Time) bool {
+	if m.used {
+		m.used, m.idleAt = false, now
+	}
+	return !m.idleAt.After(before)
 }
 
 // Stop lends nothing any more, waits until ctx ends for those who hold

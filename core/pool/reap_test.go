@@ -47,11 +47,13 @@ func TestCodeOfIdleUnitsIsForgotten(t *testing.T) {
 		u.Version = n
 		acquire(t, p, u).Release()
 	}
-	p.Reap(time.Now())
+	later := time.Now().Add(time.Hour) // whatever the time is: they were used since the reaper looked
+	p.Reap(later)
+	p.Reap(later.Add(DefaultIdleTimeout - 1))
 	if n := h.forgotten(); n != 0 {
 		t.Fatalf("forgot %d units that were just used", n)
 	}
-	p.Reap(time.Now().Add(DefaultIdleTimeout + time.Second))
+	p.Reap(later.Add(DefaultIdleTimeout))
 	for _, un := range p.units.All() {
 		<-un.gone
 	}

@@ -50,21 +50,23 @@ type flight struct {
 	err  error // valid once done is closed
 }
 
-// prepare sees to it that the code is loaded. It reports whether the caller
-// had to wait for it.
-func (un *unit) prepare(ctx context.Context) (waited bool, err error) {
+// prepare sees to it that the code is loaded, and notes in the lease where its
+// owner had to wait for that.
+func (un *unit) prepare(ctx context.Context, l *lease) error {
 	if un.prepared.Load() {
-		return false, nil
+		return nil
 	}
+	begin := un.p.opts.Now()
 	f, err := un.flight()
 	if f == nil {
-		return false, err
+		return err
 	}
 	select {
 	case <-f.done:
-		return true, f.err
+		l.waitedSince(begin)
+		return f.err
 	case <-ctx.Done():
-		return true, fault.Of(ctx.Err())
+		return fault.Of(ctx.Err())
 	}
 }
 

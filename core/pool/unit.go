@@ -29,7 +29,8 @@ type unit struct {
 	users    atomic.Int64 // callers, leases, loads and starts; closedUnit when it is over
 	retired  atomic.Bool
 	prepared atomic.Bool
-	lastUsed atomic.Int64  // nanoseconds since 1970
+	used     atomic.Bool   // since the reaper looked
+	lastUsed atomic.Int64  // nanoseconds since 1970, as the reaper saw it
 	gone     chan struct{} // closed once the unit is out of the table
 
 	mu      sync.Mutex
@@ -58,7 +59,14 @@ func newUnit(p *Pool, u *function.Unit, host sandbox.Host) *unit {
 	return un
 }
 
-func (un *unit) touch() { un.lastUsed.Store(un.p.opts.Now().UnixNano()) }
+// touch notes a use. When it was is for the reaper to say: looking at the
+// clock, and writing to one place from many processors, is what an invocation
+// would feel.
+func (un *unit) touch() {
+	if !un.used.Load() {
+		un.used.Store(true)
+	}
+}
 
 // join counts a user; it reports false where the unit is over.
 func (un *unit) join() bool {
@@ -126,7 +134,8 @@ type member struct {
 	inst     sandbox.Instance
 	index    int // in unit.members
 	inFlight int
-	idleAt   time.Time // when inFlight fell to 0
+	used     bool      // since the reaper looked
+	idleAt   time.Time // no use since then, as the reaper saw it
 }
 
 // insert adds a live instance. mu is held.
