@@ -34,9 +34,20 @@ func (v *Invoker) flushLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			v.tidy(v.opts.Now())
 			if err := v.flush(ctx); err != nil && ctx.Err() == nil {
 				v.opts.Log.Warn("totals are kept in memory until the store takes them", "component", "invoke", "error", err)
 			}
+		}
+	}
+}
+
+// tidy frees what is known of deleted versions and of times long past.
+func (v *Invoker) tidy(now time.Time) {
+	for _, s := range v.functions.All() {
+		s.fold()
+		if w := s.window.Load(); w != nil {
+			w.forget(now)
 		}
 	}
 }
@@ -56,6 +67,7 @@ func (v *Invoker) Stop(ctx context.Context) error {
 	// Drained or not, what was counted is saved.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
+	v.tidy(v.opts.Now())
 	return errors.Join(drained, v.flush(ctx))
 }
 

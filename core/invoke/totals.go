@@ -152,7 +152,6 @@ func (v *Invoker) flush(ctx context.Context) error {
 		return nil
 	}
 	for name, s := range v.functions.All() {
-		s.fold()
 		for number, ver := range *s.versions.Load() {
 			n, last := ver.read()
 			if n == ver.saved.Load() {

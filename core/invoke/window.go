@@ -1,13 +1,16 @@
 package invoke
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// A function's recent past is kept in two rings: an hour of minutes and a day
-// of quarters of an hour. What is over is kept compact, so that a function
-// holds some 50 KiB after a busy day and 550 KiB at the very most.
+// A function's recent past is kept twice: an hour of minutes and a day of
+// quarters of an hour, of each only those in which something happened. What is
+// over is kept compact, so that a function holds some 50 KiB after a busy day
+// and 550 KiB at the very most. A day after its last invocation it holds
+// next to nothing: see forget.
 const (
 	quarter     = 15 // minutes
 	numMinutes  = 60
@@ -50,8 +53,7 @@ func (c *counts) add(o *counts) {
 }
 
 // slot is a minute or a quarter that is over, or at least no longer counted
-// into. Its number is that of the minute or quarter since 1970; a slot whose
-// number is not the one looked for is left from an earlier round of its ring.
+// into. Its number is that of the minute or quarter since 1970.
 type slot struct {
 	number int64
 	counts
@@ -65,10 +67,9 @@ type window struct {
 	mu     sync.Mutex
 	minute int64 // the one that now and hist count
 	now    counts
-	hist   [numBuckets]uint32
+	hist   *[numBuckets]uint32 // made by the first that is counted
 
-	minutes  [numMinutes]slot
-	quarters [numQuarters]slot
+	minutes, quarters []slot // the oldest first
 }
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
@@ -88,6 +89,9 @@ func (w *window) ended(at time.Time, o *Observation) {
 	}
 	if o.Cold {
 		c.coldStarts++
+	}
+	if w.hist == nil {
+		w.hist = new([numBuckets]uint32)
 	}
 	w.hist[bucket]++
 	w.mu.Unlock()
@@ -113,19 +117,53 @@ func (w *window) advance(minute int64) {
 	w.minute = minute
 }
 
-// close moves the current minute into both rings. mu is held.
+// close moves the current minute to those that are over. mu is held.
 func (w *window) close() {
-	cells := compact(&w.hist)
-	w.minutes[w.minute%numMinutes] = slot{w.minute, w.now, cells}
-	number := w.minute / quarter
-	q := &w.quarters[number%numQuarters]
-	if q.number != number {
-		*q = slot{number: number}
+	var cells []cell
+	if w.hist != nil {
+		cells = compact(w.hist)
+		clear(w.hist[:])
 	}
+	w.drop(w.minute)
+	w.minutes = append(w.minutes, slot{w.minute, w.now, cells})
+	number := w.minute / quarter
+	if n := len(w.quarters); n == 0 || w.quarters[n-1].number != number {
+		w.quarters = append(w.quarters, slot{number: number})
+	}
+	q := &w.quarters[len(w.quarters)-1]
 	q.add(&w.now)
 	q.cells = merge(q.cells, cells)
 	w.now = counts{}
-	clear(w.hist[:])
+}
+
+// drop lets go of what is too old for the minute. mu is held.
+func (w *window) drop(minute int64) {
+	w.minutes = after(w.minutes, minute-numMinutes-1) // an hour rarely begins with a minute
+	w.quarters = after(w.quarters, minute/quarter-numQuarters)
+}
+
+// after returns the slots with a higher number, and frees the others.
+func after(slots []slot, number int64) []slot {
+	old := 0
+	for old < len(slots) && slots[old].number <= number {
+		old++
+	}
+	if old == len(slots) {
+		return nil
+	}
+	return slices.Delete(slots, 0, old)
+}
+
+// forget frees what nobody can ask for any more: a function that nobody
+// invokes would keep its last day for ever.
+func (w *window) forget(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.advance(minuteOf(now))
+	w.drop(w.minute)
+	if w.now == (counts{}) {
+		w.hist = nil
+	}
 }
 
 // summary sums up the given time before now.
@@ -142,8 +180,10 @@ func (w *window) summary(length time.Duration, now time.Time) Summary {
 		}
 	})
 	sum.add(&w.now)
-	for i, c := range w.hist {
-		hist[i] += uint64(c)
+	if w.hist != nil {
+		for i, c := range w.hist {
+			hist[i] += uint64(c)
+		}
 	}
 	return sum.summary(&hist)
 }
@@ -153,12 +193,12 @@ func (w *window) summary(length time.Duration, now time.Time) Summary {
 // then the first quarter wholly. mu is held.
 func (w *window) each(length time.Duration, minute int64, fn func(*counts, []cell)) {
 	first := minute - int64((min(length, MaxWindow)+time.Minute-1)/time.Minute)
-	ring, from, to := w.minutes[:], first, minute
+	slots, from := w.minutes, first
 	if length > numMinutes*time.Minute {
-		ring, from, to = w.quarters[:], first/quarter, minute/quarter
+		slots, from = w.quarters, first/quarter
 	}
-	for i := range ring {
-		if s := &ring[i]; s.number >= from && s.number <= to && s.invocations+s.throttles > 0 {
+	for i := range slots {
+		if s := &slots[i]; s.number >= from {
 			fn(&s.counts, s.cells)
 		}
 	}

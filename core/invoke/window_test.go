@@ -82,6 +82,7 @@ func TestWindowForgetsWhatIsOlder(t *testing.T) {
 		{24 * time.Hour, 24 * time.Hour, true},
 		{100 * time.Hour, 24*time.Hour + 15*time.Minute, false},
 	} {
+		w.forget(start.Add(tc.after))
 		s := w.summary(tc.length, start.Add(tc.after))
 		want := uint64(0)
 		if tc.seen {
@@ -139,8 +140,36 @@ func TestBusyDayStaysWithinMemory(t *testing.T) {
 	if bytes := cells * 8; bytes > 52<<10 {
 		t.Errorf("a busy day holds %d bytes", bytes)
 	}
+	if len(w.minutes) > numMinutes+1 || len(w.quarters) > numQuarters {
+		t.Errorf("%d minutes and %d quarters are kept", len(w.minutes), len(w.quarters))
+	}
 	if s := w.summary(MaxWindow, now); s.Invocations < 24*60*40 || s.Invocations > (24*60+15)*40 {
 		t.Errorf("a day has %d invocations", s.Invocations)
+	}
+}
+
+func TestFunctionThatIsNotInvokedAnyMoreHoldsNothing(t *testing.T) {
+	var w window
+	start := time.Unix(1_700_000_000, 0).Truncate(time.Hour)
+	w.throttled(start)
+	w.forget(start.Add(2 * time.Minute))
+	w.ended(start.Add(3*time.Minute), &Observation{})
+	w.forget(start.Add(3 * time.Minute)) // which is not over
+	w.forget(start.Add(MaxWindow))
+	if s := w.summary(MaxWindow, start.Add(MaxWindow)); s.Invocations != 1 || s.Throttles != 1 {
+		t.Errorf("a day later it is %+v", s)
+	}
+	if w.minutes != nil || w.hist != nil || len(w.quarters) != 1 {
+		t.Errorf("a day later it holds %d minutes and %d quarters", len(w.minutes), len(w.quarters))
+	}
+	w.forget(start.Add(MaxWindow + time.Hour))
+	if w.quarters != nil {
+		t.Errorf("it holds %d quarters for ever", len(w.quarters))
+	}
+	w.forget(start) // a clock that goes back
+	w.ended(start, &Observation{})
+	if s := w.summary(time.Minute, start); s.Invocations != 1 {
+		t.Errorf("then %+v", s)
 	}
 }
 
