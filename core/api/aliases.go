@@ -2,7 +2,11 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/function"
@@ -65,6 +69,21 @@ func (r *request) spec() (name string, s function.AliasSpec, err error) {
 	return in.AliasName, s, faults.Err("read request: the alias is not as it should be")
 }
 
+// noteAlias notes where an alias was to point, as the request says it.
+func (r *request) noteAlias(s function.AliasSpec) {
+	if s.Version != 0 {
+		r.note("version", s.Version.String())
+	}
+	if len(s.Routing) == 0 {
+		return
+	}
+	var shares []string
+	for _, n := range slices.Sorted(maps.Keys(s.Routing)) {
+		shares = append(shares, fmt.Sprintf("%d=%d", n, s.Routing[n]))
+	}
+	r.note("routing", strings.Join(shares, ","))
+}
+
 func aliasShape(a *function.Alias) wire.Alias {
 	return wire.Alias{
 		FunctionName: a.FunctionName, AliasName: a.Name, Version: a.Version, RoutingConfig: a.Routing,
@@ -112,6 +131,7 @@ func (s *Server) createAlias(r *request) (response, error) {
 		return response{}, invalid("aliasName", "must be given")
 	}
 	r.target = "function/" + r.function.Name + "/alias/" + name
+	r.noteAlias(spec)
 	a, err := s.catalog.CreateAlias(r.ctx(), r.function.Name, name, spec)
 	if err != nil {
 		return response{}, err
@@ -143,7 +163,7 @@ func (s *Server) updateAlias(r *request) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	r.note("version", spec.Version.String())
+	r.noteAlias(spec)
 	a, err := s.catalog.UpdateAlias(r.ctx(), r.function.Name, alias, ifMatch, spec)
 	if err != nil {
 		return response{}, err

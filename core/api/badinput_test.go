@@ -124,9 +124,24 @@ func TestFaultsOfShapeAndOfRulesAreToldTogether(t *testing.T) {
 			t.Errorf("%s: %v, want %v", body, got, want)
 		}
 	}
-	got := w.do(400, "developer", "PUT", "functions/hello", `{"timeout":0,"tags":5}`).fields()
-	if slices.Sort(got); !slices.Equal(got, []string{"tags", "timeout"}) {
-		t.Errorf("PUT: %v", got)
+	for _, tc := range []struct {
+		path, body string
+		want       []string
+	}{
+		{"", `{"timeout":0,"tags":5}`, []string{"tags", "timeout"}},
+		{"/concurrency", `{"reservedConcurrency":"x","preProvisionedConcurrency":-1,"instanceConcurrency":0,"colour":1}`,
+			[]string{"colour", "instanceConcurrency", "preProvisionedConcurrency", "reservedConcurrency"}},
+		{"/concurrency", `{"keepWarmInterval":"soon","preProvisionedConcurrency":-1}`, []string{"keepWarmInterval", "preProvisionedConcurrency"}},
+		{"/environment", `{"variables":{"A=B":"x"},"colour":1}`, []string{"colour", "variables"}},
+		{"/environment", `{"variables":{"A":5,"B":[]},"colour":1}`, []string{"colour", "variables.A", "variables.B"}},
+		{"/environment", `{"colour":1}`, []string{"colour", "variables"}},
+		{"/environment", `{"variables":5}`, []string{"variables"}},
+		{"/environment", `[]`, []string{"body"}},
+	} {
+		got := w.do(400, "developer", "PUT", "functions/hello"+tc.path, tc.body).fields()
+		if slices.Sort(got); !slices.Equal(got, tc.want) {
+			t.Errorf("PUT %s %s: %v, want %v", tc.path, tc.body, got, tc.want)
+		}
 	}
 }
 

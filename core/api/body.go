@@ -164,11 +164,24 @@ func (r *request) spare(answer []byte) {
 // json reads the body strictly into the struct that to points to. Faults:
 // Invalid with a detail for each field, TooLarge.
 func (r *request) json(to any) error {
-	data, err := r.bytes()
-	if err != nil {
+	var faults fault.Collector
+	if err := r.decode(to, &faults); err != nil {
 		return err
 	}
-	var faults fault.Collector
-	strictjson.Decode(data, to, &faults)
+	return misshapenBody(&faults)
+}
+
+// decode is json for those who have faults of their own to add: what is wrong
+// with the shape is noted. Fault: TooLarge, Invalid for a body that breaks off.
+func (r *request) decode(to any, faults *fault.Collector) error {
+	data, err := r.bytes()
+	if err == nil {
+		strictjson.Decode(data, to, faults)
+	}
+	return err
+}
+
+// misshapenBody is the fault of a body, nil where nothing was noted.
+func misshapenBody(faults *fault.Collector) error {
 	return faults.Err("read request: the body is not as it should be")
 }

@@ -26,6 +26,6 @@ func (r *request) ifMatch(present uint64) (*uint64, error) {
 			return &present, nil
 		}
 	}
-	return nil, fault.New(fault.Conflict, fault.ReasonPrecondition, "%s %s: it was changed meanwhile", r.route.method, r.route.path).
+	return nil, fault.New(fault.Conflict, fault.ReasonPrecondition, "%s: it was changed meanwhile", r.attempt()).
 		WithRemedy("read it again and repeat the change with its new ETag")
 }

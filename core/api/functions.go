@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/skiffhq/skiff/core/api/strictjson"
 	"github.com/skiffhq/skiff/core/catalog"
 	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/function"
@@ -90,11 +91,13 @@ func both(a, b error) error {
 // createFunction answers POST /functions.
 func (s *Server) createFunction(r *request) (response, error) {
 	var in wire.CreateFunction
-	if err := s.patch(r, &in, &in.Patch, func() function.Function {
-		f := function.Default()
-		f.Name = in.Name
-		return f
-	}); err != nil {
+	var faults fault.Collector
+	if err := r.decode(&in, &faults); err != nil {
+		return response{}, err
+	}
+	blank := function.Default()
+	blank.Name = in.Name
+	if err := s.judge(&faults, &in.Patch, blank, asIs); err != nil {
 		return response{}, err
 	}
 	r.target = "function/" + in.Name
@@ -130,25 +133,30 @@ func (s *Server) getFunction(r *request) (response, error) {
 // updateFunction answers PUT /functions/{name}.
 func (s *Server) updateFunction(r *request) (response, error) {
 	var in function.Patch
-	if err := s.patch(r, &in, &in, func() function.Function { return *r.function }); err != nil {
+	var faults fault.Collector
+	if err := r.decode(&in, &faults); err != nil {
 		return response{}, err
 	}
-	if in.Team != nil {
-		if err := r.mayGiveTo(*in.Team); err != nil {
+	return s.change(r, &faults, &in, asIs)
+}
+
+// change changes the function as a patch says that was read with these faults.
+func (s *Server) change(r *request, faults *fault.Collector, p *function.Patch, name naming) (response, error) {
+	if err := s.judge(faults, p, *r.function, name); err != nil {
+		return response{}, err
+	}
+	if p.Team != nil {
+		if err := r.mayGiveTo(*p.Team); err != nil {
 			return response{}, err
 		}
 	}
-	return s.change(r, &in)
-}
-
-func (s *Server) change(r *request, p *function.Patch) (response, error) {
 	ifMatch, err := r.ifMatch(r.function.Revision)
 	if err != nil {
 		return response{}, err
 	}
 	f, err := s.catalog.Update(r.ctx(), r.function.Name, ifMatch, p)
 	if err != nil {
-		return response{}, err
+		return response{}, renamed(err, name)
 	}
 	return s.answerFunction(r, http.StatusOK, f)
 }
@@ -168,7 +176,8 @@ func (s *Server) deleteFunction(r *request) (response, error) {
 // putConcurrency answers PUT /functions/{name}/concurrency with the function.
 func (s *Server) putConcurrency(r *request) (response, error) {
 	var in wire.PutConcurrency
-	if err := r.json(&in); err != nil {
+	var faults fault.Collector
+	if err := r.decode(&in, &faults); err != nil {
 		return response{}, err
 	}
 	p := &function.Patch{ReservedConcurrency: in.ReservedConcurrency, InstanceConcurrency: in.InstanceConcurrency}
@@ -178,35 +187,23 @@ func (s *Server) putConcurrency(r *request) (response, error) {
 			KeepWarmEnabled:           in.KeepWarmEnabled, KeepWarmInterval: in.KeepWarmInterval,
 		}
 	}
-	a, err := s.change(r, p)
-	return a, renamed(err, "scaling.", "")
+	return s.change(r, &faults, p, func(field string) string { return strings.TrimPrefix(field, "scaling.") })
 }
 
 // putEnvironment answers PUT /functions/{name}/environment with the function.
 func (s *Server) putEnvironment(r *request) (response, error) {
 	var in wire.PutEnvironment
-	if err := r.json(&in); err != nil {
+	var faults fault.Collector
+	if err := r.decode(&in, &faults); err != nil {
 		return response{}, err
 	}
-	if in.Variables == nil {
-		return response{}, invalid("variables", "must be given; {} removes every variable")
+	if in.Variables == nil && !faults.Has(strictjson.Body) && !faults.Has("variables") {
+		faults.Add("variables", "must be given; {} removes every variable")
 	}
-	a, err := s.change(r, &function.Patch{Environment: in.Variables})
-	return a, renamed(err, "environment", "variables")
-}
-
-// renamed makes the details of a fault speak of the fields that the caller
-// knows.
-func renamed(err error, old, now string) error {
-	if !fault.Is(err, fault.Invalid) {
-		return err
-	}
-	f := *fault.Of(err)
-	f.Details = append([]fault.Detail{}, f.Details...)
-	for i, d := range f.Details {
-		if rest, found := strings.CutPrefix(d.Field, old); found {
-			f.Details[i].Field = now + rest
+	return s.change(r, &faults, &function.Patch{Environment: in.Variables}, func(field string) string {
+		if rest, found := strings.CutPrefix(field, "environment"); found {
+			return "variables" + rest
 		}
-	}
-	return &f
+		return field
+	})
 }

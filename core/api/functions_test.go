@@ -105,6 +105,38 @@ func TestChangesObeyIfMatch(t *testing.T) {
 	w.do(204, "operator", "DELETE", "functions/hello/aliases/live")
 }
 
+func TestFaultsNameWhatWasAttempted(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.RateLimits = RateLimits{Deploy: 1, Write: 4} })
+	w.makeFunction("hello")
+	for _, tc := range []struct {
+		status       int
+		as, method   string
+		path, header string
+		want         string
+	}{
+		{403, "viewer", "DELETE", "functions/hello", "", "DELETE /api/v1/functions/hello: the role Viewer"},
+		{412, "admin", "PUT", "functions/hello", `"0"`, "PUT /api/v1/functions/hello: it was changed"},
+		{412, "operator", "PUT", "functions/hello/aliases/live", `"0"`, "PUT /api/v1/functions/hello/aliases/live: it was changed"},
+		{404, "operator", "GET", "functions/hello/aliases/x", "", `function \"hello\" has no alias \"x\"`},
+		{404, "viewer", "GET", "functions/hello/versions/9", "", `function \"hello\" has no version`},
+		{429, "admin", "PUT", "functions/hello", "", "PUT /api/v1/functions/hello: more than 4"},
+		{403, "viewer", "DELETE", "functions/" + strings.Repeat("x", 500), "", strings.Repeat("x", 180) + ": the role"},
+	} {
+		body := map[bool]string{true: `{}`}[tc.method == "PUT"]
+		a := w.do(tc.status, tc.as, tc.method, tc.path, body, "If-Match: "+tc.header)
+		if !strings.Contains(string(a.body), tc.want) {
+			t.Errorf("%s, want %s", a.body, tc.want)
+		}
+		if again := a.Header.Get("Retry-After"); (again != "") != (tc.status == 429) {
+			t.Errorf("%d: Retry-After %q", tc.status, again)
+		}
+		e := read[wire.Error](t, a).Error
+		if e.TraceID == "" || a.Header.Get("X-Request-Id") != e.TraceID || e.Timestamp.IsZero() {
+			t.Errorf("%d: trace %q, header %v", tc.status, e.TraceID, a.Header)
+		}
+	}
+}
+
 func TestListsPage(t *testing.T) {
 	w := newWorld(t, nil)
 	for i := range 5 {

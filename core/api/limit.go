@@ -174,6 +174,6 @@ func (s *Server) count(r *request, by *limiter, key string) error {
 	if a.ok {
 		return nil
 	}
-	return fault.New(fault.Throttled, fault.ReasonRateLimit, "%s %s: more than %d requests of this kind a minute",
-		r.route.method, r.route.path, a.limit).WithRetryAfter(a.wait)
+	return fault.New(fault.Throttled, fault.ReasonRateLimit, "%s: more than %d requests of this kind a minute",
+		r.attempt(), a.limit).WithRetryAfter(a.wait)
 }

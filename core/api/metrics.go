@@ -65,7 +65,7 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 func (r *request) download(a response) (response, error) {
 	if err := r.http.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil && r.conn != nil {
 		a.stream.Close()
-		return response{}, fault.Wrap(err, fault.Canceled, "connection_lost", "answer %s: the connection is lost", r.route.path)
+		return response{}, fault.Wrap(err, fault.Canceled, "connection_lost", "answer %s: the connection is lost", r.attempt())
 	}
 	r.header(fasthttp.HeaderContentDisposition, "attachment")
 	return a, nil

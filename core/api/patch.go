@@ -9,30 +9,45 @@ import (
 	"github.com/skiffhq/skiff/core/function"
 )
 
-// patch reads a body that holds a patch of f. Where its shape is wrong, the
-// values that could be read are judged all the same, so that the caller hears
-// of everything at once; where it is right, judging is the catalogue's.
-func (s *Server) patch(r *request, to any, p *function.Patch, f func() function.Function) error {
-	data, err := r.bytes()
-	if err != nil {
-		return err
-	}
-	var faults fault.Collector
-	strictjson.Decode(data, to, &faults)
-	err = faults.Err("read request: the body is not as it should be")
+// naming turns the name of a field of a function into the one that the caller
+// of a route knows.
+type naming func(field string) string
+
+// asIs is the naming of routes that take functions as they are.
+func asIs(field string) string { return field }
+
+// judge ends the reading of a body that holds a patch of a function. Where
+// faults were noted already, the values that could be read are judged all the
+// same, so that the caller hears of everything at once; where none were,
+// judging is the catalogue's.
+func (s *Server) judge(faults *fault.Collector, p *function.Patch, over function.Function, name naming) error {
+	err := misshapenBody(faults)
 	if err == nil {
 		return nil
 	}
-	shape := fault.Of(err).Details
-	if misshapen(shape, strictjson.Body) {
+	noted := fault.Of(err).Details
+	if misshapen(noted, strictjson.Body) {
 		return err
 	}
 	var rules fault.Collector
-	over := f()
 	p.Apply(&over, s.opts.Runtimes, &rules)
 	over.Check(s.opts.Runtimes, &rules)
-	faults.AddAll(notOf(shape, rules.Err("")))
-	return faults.Err("read request: the body is not as it should be")
+	faults.AddAll(notOf(noted, renamed(rules.Err("judge"), name)))
+	return misshapenBody(faults)
+}
+
+// renamed makes the details of a fault speak of the fields that the caller
+// knows.
+func renamed(err error, name naming) error {
+	if !fault.Is(err, fault.Invalid) {
+		return err
+	}
+	f := *fault.Of(err)
+	f.Details = slices.Clone(f.Details)
+	for i := range f.Details {
+		f.Details[i].Field = name(f.Details[i].Field)
+	}
+	return &f
 }
 
 // notOf returns the details of err for fields whose shape was right: what is

@@ -137,6 +137,16 @@ func (r *request) bearer() []byte {
 	return bytes.TrimSpace(h[len(scheme):])
 }
 
+// maxShownPath bounds what of a path goes back in a message, in bytes.
+const maxShownPath = 200
+
+// attempt is what the client asks for, as messages name it:
+// "PUT /api/v1/functions/hello". The path stays escaped, so it is safe to show.
+func (r *request) attempt() string {
+	path := r.http.URI().PathOriginal()
+	return r.route.method + " " + string(path[:min(len(path), maxShownPath)])
+}
+
 // may reports whether the role of the caller is one of these.
 func (r *request) may(roles ...function.Role) bool {
 	for _, role := range roles {

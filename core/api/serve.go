@@ -57,7 +57,7 @@ func (s *Server) serveFirst(r *request) {
 func (s *Server) handle(r *request) (answer response, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "panic", "%s %s", r.route.method, r.route.path)
+			err = fault.Wrap(fmt.Errorf("panic: %v\n%s", v, debug.Stack()), fault.Internal, "panic", "%s", r.attempt())
 		}
 	}()
 	if err = s.admit(r); err == nil {
@@ -78,7 +78,7 @@ func (s *Server) admit(r *request) error {
 		return err
 	}
 	if !r.route.open && !r.route.allows(r) {
-		return fault.New(fault.Denied, "role", "%s %s: the role %s may not do this", r.route.method, r.route.path, r.principal.Role)
+		return fault.New(fault.Denied, "role", "%s: the role %s may not do this", r.attempt(), r.principal.Role)
 	}
 	if enc := r.http.Request.Header.Peek(fasthttp.HeaderContentEncoding); len(enc) > 0 && text(enc) != "identity" {
 		return invalid("Content-Encoding", "must be identity: bodies are not taken compressed")
@@ -151,7 +151,7 @@ func (r *request) answer(a response) error {
 	case a.json != nil:
 		data, err := encode(a.json)
 		if err != nil {
-			return fault.Wrap(err, fault.Internal, "encode", "answer %s %s", r.route.method, r.route.path)
+			return fault.Wrap(err, fault.Internal, "encode", "answer %s", r.attempt())
 		}
 		out.SetBodyRaw(data)
 		out.Header.SetContentType("application/json")
@@ -224,7 +224,7 @@ func challenge(r *request) string {
 func (s *Server) faultOf(r *request, err error) *fault.Error {
 	f := fault.Of(err)
 	if f.Class == fault.Canceled && errors.Is(r.context.ended(), errStopping) {
-		return fault.Wrap(err, fault.Unavailable, "stopping", "%s %s: the appliance stops", r.route.method, r.route.path)
+		return fault.Wrap(err, fault.Unavailable, "stopping", "%s: the appliance stops", r.attempt())
 	}
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -252,6 +253,16 @@ admin version.publish function/hello ok
 admin function.create function/hello ok`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("audited\n%s", strings.Join(got, "\n"))
+	}
+	w.do(201, "admin", "POST", "functions/hello/aliases", `{"aliasName":"split","routingConfig":{"v1":100}}`)
+	w.do(200, "operator", "PUT", "functions/hello/aliases/split", `{"version":"v1","routingConfig":{}}`)
+	w.do(400, "operator", "PUT", "functions/hello/aliases/split", `{"description":"x"}`)
+	var notes []string
+	for _, e := range read[wire.Audit](t, w.do(200, "admin", "GET", "audit?limit=3")).Entries {
+		notes = append(notes, fmt.Sprint(e.Details))
+	}
+	if got := strings.Join(notes, " "); got != "map[] map[version:v1] map[routing:1=100]" {
+		t.Errorf("noted of an alias: %s", got)
 	}
 	if a := w.do(200, "admin", "GET", "audit?actor=viewer&limit=1"); len(read[wire.Audit](t, a).Entries) != 1 {
 		t.Errorf("%s", a.body)
