@@ -140,21 +140,18 @@ func (a *archive) checkTree() error {
 	}
 	leaves := make(map[string]struct{}, a.files)
 	for _, e := range a.entries {
-		if e.kind == isDir {
-			a.addDirs(e.name)
-			continue
+		dir := e.name
+		if e.kind != isDir {
+			if _, twice := leaves[e.name]; twice {
+				return refuse("the name %q is used twice", e.name)
+			}
+			leaves[e.name] = struct{}{}
+			dir = parent(e.name)
 		}
-		if _, twice := leaves[e.name]; twice {
-			return refuse("the name %q is used twice", e.name)
-		}
-		leaves[e.name] = struct{}{}
-		a.addDirs(parent(e.name))
-		if len(a.dirs) > a.limits.files {
+		// After each, since a name may imply hundreds.
+		if a.addDirs(dir); len(a.dirs) > a.limits.files {
 			return refuse("it holds more than %d directories", a.limits.files)
 		}
-	}
-	if len(a.dirs) > a.limits.files {
-		return refuse("it holds more than %d directories", a.limits.files)
 	}
 	for name := range leaves {
 		if _, both := a.dirs[name]; both {
@@ -240,7 +237,6 @@ func makeLinks(links map[string]string, to sink) error {
 // checkLayout refuses entries that share bytes, the trick of bombs that are
 // larger than their compression allows. end is where the directory begins.
 func checkLayout(files []*zip.File, end int64) error {
-	type span struct{ from, to int64 }
 	spans := make([]span, 0, len(files))
 	for _, f := range files {
 		from, err := f.DataOffset()

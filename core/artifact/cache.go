@@ -33,11 +33,11 @@ func newCache(maxBytes int64) cache {
 
 // add makes a tree known, idle and most recently used. It evicts nothing, so
 // that whoever unpacked it finds it there. It is false where the bundle has a
-// tree already.
-func (c *cache) add(t *unpacked) bool {
+// tree already, or was deleted while it was unpacked, as stored tells.
+func (c *cache) add(t *unpacked, stored func() bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.trees[t.sha]; known {
+	if _, known := c.trees[t.sha]; known || !stored() {
 		return false
 	}
 	c.trees[t.sha] = t

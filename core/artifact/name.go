@@ -14,6 +14,11 @@ const (
 	maxName = 255  // bytes of one part
 	maxPath = 1024 // bytes in all
 	maxHops = 40   // links that one path may go through, as in Linux
+
+	// maxSteps bounds the parts that all links of an archive together may lead
+	// through, links to links included: a small archive of them could keep a
+	// core busy for minutes.
+	maxSteps = 1 << 20
 )
 
 var drive = regexp.MustCompile(`^[A-Za-z]:`)
@@ -48,12 +53,16 @@ func cleanName(name string) (string, error) {
 // checkLinks refuses links that leave the tree, also by way of other links,
 // and links that lead in a circle. A link to nothing inside is fine.
 func checkLinks(links map[string]string) error {
+	steps := maxSteps
 	for name, target := range links {
 		if !utf8.ValidString(target) || strings.ContainsFunc(target, unicode.IsControl) || target == "" {
 			return refuse("link %q has a target that is not plain UTF-8 text", name)
 		}
-		w := walk{links: links, hops: maxHops}
+		w := walk{links: links, hops: maxHops, steps: &steps}
 		if !w.follow(parent(name), target) {
+			if steps < 0 {
+				return refuse("its links lead through more than %d directories together", maxSteps)
+			}
 			return refuse("link %q leads out of the archive or in a circle", name)
 		}
 	}
@@ -65,9 +74,11 @@ type walk struct {
 	links map[string]string
 	at    string // where the walk is, "." is the top
 	hops  int
+	steps *int // left for all walks
 }
 
-// follow goes from dir along target and reports whether it stayed inside.
+// follow goes from dir along target and reports whether it stayed inside, and
+// at names that can be.
 func (w *walk) follow(dir, target string) bool {
 	if w.hops--; w.hops < 0 || strings.HasPrefix(target, "/") {
 		return false
@@ -82,6 +93,9 @@ func (w *walk) follow(dir, target string) bool {
 }
 
 func (w *walk) step(part string) bool {
+	if *w.steps--; *w.steps < 0 || len(w.at) > maxPath {
+		return false
+	}
 	switch part {
 	case "", ".":
 		return true
@@ -93,7 +107,9 @@ func (w *walk) step(part string) bool {
 		return true
 	}
 	here := w.at
-	w.at = path.Join(here, part)
+	if w.at = part; here != "." {
+		w.at = here + "/" + part
+	}
 	if next, ok := w.links[w.at]; ok {
 		return w.follow(here, next)
 	}

@@ -76,12 +76,20 @@ func (s *Store) unpack(ctx context.Context, sha string) error {
 	if err := os.Rename(dir, final); err != nil {
 		return diskFault(err, "unpack code %s", short(sha))
 	}
-	if !s.cache.add(&unpacked{sha: sha, kind: kind, dir: final, bytes: bytes}) {
-		// The bundle was deleted and stored again meanwhile, which brought its
-		// old tree back: nobody would ever remove this one.
+	if !s.cache.add(&unpacked{sha: sha, kind: kind, dir: final, bytes: bytes}, s.stored(sha)) {
+		// The bundle was deleted meanwhile, and perhaps stored again, which
+		// brought its old tree back: nobody would ever remove this one.
 		s.removeTrees([]string{final})
 	}
 	return nil
+}
+
+// stored returns a function that reports whether a bundle is there.
+func (s *Store) stored(sha string) func() bool {
+	return func() bool {
+		_, err := os.Stat(s.path(sha))
+		return err == nil
+	}
 }
 
 func (s *Store) fill(ctx context.Context, dir string, f *os.File, size int64) (Kind, int64, error) {
@@ -216,12 +224,8 @@ func (s *Store) indexTree(name string) {
 	dir := filepath.Join(s.trees, name)
 	t, ok := parseTreeName(name)
 	if ok {
-		_, err := os.Stat(s.path(t.sha))
-		ok = err == nil
-	}
-	if ok {
 		t.dir = dir
-		ok = s.cache.add(t)
+		ok = s.cache.add(t, s.stored(t.sha))
 	}
 	if !ok {
 		s.removeTrees([]string{dir})
