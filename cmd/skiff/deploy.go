@@ -36,11 +36,15 @@ func (a *app) newDeployCommand() *cobra.Command {
 version of a function, which is created if it does not exist. With --alias the
 alias is moved to the new version, or made.
 
+The handler says what is called: main._start is the program in main.wasm,
+main.handle the export "handle" of a reactor. A single .wasm file may have any
+name; in a directory or a .zip file it is called as the handler says.
+
 A directory becomes a ZIP archive that depends on its content alone: the same
 tree has the same SHA-256. .git and what .skiffignore lists are left out.`,
 		Example: `  skiff deploy hello.wasm
   skiff deploy hello.wasm --function greeter --handler main.handle --alias live
-  skiff deploy ./api --runtime node22 --handler index.handler --env STAGE=prod
+  skiff deploy ./api --env STAGE=prod           # a directory with main.wasm in it
   skiff deploy build/code.zip --function api --description "fix the clock" -o json`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault

@@ -28,7 +28,7 @@ func (a *app) newFunctionCreateCommand() *cobra.Command {
 		Use: "create NAME", Short: "Create a function without code",
 		Long: "Create a function without code. skiff deploy does this by itself where it is\nneeded; here is every setting. What is not given has the appliance's default.",
 		Example: `  skiff function create thumbs --runtime wasm --memory 128 --timeout 5
-  skiff function create api --runtime node22 --handler index.handler --env STAGE=test --tag area=web`,
+  skiff function create api --runtime wasm --handler main.handle --team sensors --tag area=web`,
 	})
 	var f functionFlags
 	f.bindAll(cmd)

@@ -29,9 +29,9 @@ type functionFlags struct {
 // bindCode adds the flags that skiff deploy has too.
 func (f *functionFlags) bindCode(cmd *cobra.Command) {
 	f.bind(cmd, func(fs *pflag.FlagSet) {
-		optional(fs, &f.patch.Runtime, flag{"runtime", "RUNTIME", "such as wasm, node22, python313 or dotnet9"}, parseText)
+		optional(fs, &f.patch.Runtime, flag{"runtime", "RUNTIME", "wasm, or another that the appliance runs"}, parseText)
 		optional(fs, &f.patch.Handler, flag{"handler", "HANDLER", "what is called: main._start or main.handle (wasm), index.handler (Node)"}, parseText)
-		optional(fs, &f.patch.MemoryMB, flag{"memory", "MB", "memory of one instance in MiB, 128 to 10240 in steps of 64"}, parseMegabytes)
+		optional(fs, &f.patch.MemoryMB, flag{"memory", "MB", "memory of one instance in MiB, 128 to 4096 (wasm) or 10240, in steps of 64"}, parseMegabytes)
 		optional(fs, &f.patch.Timeout, flag{"timeout", "SECONDS", "longest run of one invocation, 1 to 900"}, parseSeconds)
 		pairs(fs, &f.patch.Environment, "env", "environment variable; may be repeated")
 	})
@@ -55,7 +55,7 @@ func (f *functionFlags) bindRules(fs *pflag.FlagSet) {
 	pairs(fs, &p.Tags, "tag", "tag to find it by; may be repeated")
 	optional(fs, &p.Team, flag{"team", "TEAM", "team that it belongs to"}, parseText)
 	list(fs, &p.AllowedRoles, flag{"allow-role", "ROLE", "role that may invoke it, instead of all; may be repeated"}, choice(function.Roles()...))
-	optional(fs, &p.Network, flag{"network", "NETWORK", "what a container reaches: none or egress"}, choice(function.NetworkNone, function.NetworkEgress))
+	optional(fs, &p.Network, flag{"network", "NETWORK", "what a container reaches: none or egress; wasm reaches nothing"}, choice(function.NetworkNone, function.NetworkEgress))
 	optional(fs, &p.Isolation, flag{"isolation", "ISOLATION", "fresh state for every request, or kept in the instance (wasm)"},
 		choice(function.IsolationRequest, function.IsolationInstance))
 	optional(fs, &p.InstanceConcurrency, flag{"instance-concurrency", "N", "invocations at once in one instance"}, parseInt)

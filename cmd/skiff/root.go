@@ -188,7 +188,7 @@ func newHelpCommand() *cobra.Command {
 func newCompletionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "completion SHELL", Short: "Print a completion script for bash, zsh, fish or powershell",
-		Long: "Print a script that completes commands, flags and, where the appliance can be\nreached, names of functions, aliases and versions.",
+		Long: "Print a script that completes commands, flags and, where the appliance can be\nreached, names of functions, aliases and versions. For bash, the package\nbash-completion must be installed.",
 		Example: `  source <(skiff completion bash)
   skiff completion bash > /etc/bash_completion.d/skiff
   skiff completion zsh > "${fpath[1]}/_skiff"

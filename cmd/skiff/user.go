@@ -24,6 +24,10 @@ func (a *app) newUserCreateCommand() *cobra.Command {
 	var role *function.Role
 	cmd := a.printable(&cobra.Command{
 		Use: "create NAME", Short: "Create a user",
+		Long: `Create a user. A Viewer sees and invokes the functions of their teams. An
+Operator also points aliases elsewhere and deletes them. A Developer also
+creates, changes and deploys functions. An Admin may do everything, in every
+team. Without --team the user is in the team "default".`,
 		Example: "  skiff user create ada --role Developer --team sensors\n  skiff user create ci --role Operator --password-file ci.password",
 	})
 	optional(cmd.Flags(), &role, flag{"role", "ROLE", "what they may do: Admin, Developer, Operator or Viewer"}, choice(function.Roles()...))
