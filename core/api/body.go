@@ -18,8 +18,8 @@ import (
 // text looks at bytes as a string without a copy. It must not outlive them.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// A body that comes slowly may take its time as long as it keeps this pace;
-// a connection that is slower is cut off.
+// A body or a download that is slow may take its time as long as it keeps this
+// pace; a connection that is slower is cut off.
 const (
 	paceBytes = 256 << 10
 	paceTime  = 30 * time.Second

@@ -3,7 +3,6 @@ package api
 import (
 	"time"
 
-	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"github.com/skiffhq/skiff/core/api/openapi"
@@ -60,13 +59,3 @@ func metricValues(sum invoke.Summary) wire.MetricValues {
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
-
-// download sends a stream that may take its time.
-func (r *request) download(a response) (response, error) {
-	if err := r.http.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil && r.conn != nil {
-		a.stream.Close()
-		return response{}, fault.Wrap(err, fault.Canceled, "connection_lost", "answer %s: the connection is lost", r.attempt())
-	}
-	r.header(fasthttp.HeaderContentDisposition, "attachment")
-	return a, nil
-}

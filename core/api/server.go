@@ -51,12 +51,12 @@ type Options struct {
 	Now func() time.Time // nil: time.Now
 }
 
-// Timeouts of a connection. A slow body, and a download, have more; see body.
+// Timeouts of a connection. A slow body, and a download, have more as long as
+// they keep a pace; see paceBytes.
 const (
 	readTimeout  = 30 * time.Second // headers and a small body
 	writeTimeout = 60 * time.Second
 	idleTimeout  = 75 * time.Second
-	sendTimeout  = 15 * time.Minute // of code that is downloaded
 )
 
 const (

@@ -86,7 +86,9 @@ var people = map[string]identity.User{
 	"revoked":   {Role: function.RoleAdmin, Teams: []string{"default"}},
 }
 
-func newWorld(t testing.TB, change func(*Options)) *world {
+// newWorld starts a world. change and tune may change its options and the
+// server before it starts.
+func newWorld(t testing.TB, change func(*Options), tune ...func(*Server)) *world {
 	t.Helper()
 	w := &world{t: t, store: memory.New(), tokens: map[string]string{}}
 	w.log.Store(&bytes.Buffer{})
@@ -101,6 +103,9 @@ func newWorld(t testing.TB, change func(*Options)) *world {
 		change(&opts)
 	}
 	w.server = New(opts)
+	for _, fn := range tune {
+		fn(w.server)
+	}
 	w.must(w.server.Start(t.Context()))
 	w.url = "http://" + w.server.Addr().String()
 	w.client = &http.Client{Transport: &http.Transport{}}
