@@ -72,6 +72,7 @@ type Store struct {
 	log              *slog.Logger
 	cache            cache
 	flights          singleflight.Group
+	work             work
 }
 
 // New returns a store below dir. It touches nothing before Start.
@@ -90,6 +91,7 @@ func New(dir string, opts Options) *Store {
 		room:   room{reserve: opts.Reserve, free: freeSpace(dir)},
 		log:    opts.Log,
 		cache:  newCache(opts.CacheBytes),
+		work:   newWork(),
 	}
 }
 
@@ -115,6 +117,18 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	return s.indexTrees(ctx)
+}
+
+// Stop ends the unpacking under way, which may outlive those who asked for it,
+// and waits for that as long as ctx allows. Open refuses from then on. It may
+// be called again.
+func (s *Store) Stop(ctx context.Context) error {
+	select {
+	case <-s.work.end():
+		return nil
+	case <-ctx.Done():
+		return fault.Wrap(ctx.Err(), fault.Timeout, "code_busy", "stop the code store: code is still being unpacked")
+	}
 }
 
 // Code returns the bytes of a bundle as they were uploaded, and their number.

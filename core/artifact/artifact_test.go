@@ -12,8 +12,12 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/skiffhq/skiff/core/fault"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func started(t *testing.T, dir string, cacheBytes int64) *Store {
 	t.Helper()
@@ -21,7 +25,12 @@ func started(t *testing.T, dir string, cacheBytes int64) *Store {
 	if err := s.Start(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = removeTree(dir) })
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		_ = removeTree(dir)
+	})
 	return s
 }
 
@@ -249,4 +258,33 @@ func TestOpenReleaseAndDeleteTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestStopEndsUnpackingThatNobodyWaitsFor(t *testing.T) {
+	s := started(t, t.TempDir(), 0)
+	sha := put(t, s, zipOf(t, item{name: "a", body: "a"}, item{name: "b", body: "b"})).SHA256
+	inside, leave := make(chan struct{}), make(chan struct{})
+	s.room.reserve, s.room.free = 1, func() int64 {
+		close(inside)
+		<-leave
+		return 1 << 40
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { <-inside; cancel() }()
+	if _, err := s.Open(ctx, sha); !fault.Is(err, fault.Canceled) {
+		t.Errorf("the caller who left: %v", err)
+	}
+	late, end := context.WithCancel(context.Background())
+	end()
+	if err := s.Stop(late); !fault.Is(err, fault.Timeout) {
+		t.Errorf("stopped while code is being unpacked: %v", err)
+	}
+	close(leave)
+	if err := s.Stop(context.Background()); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	nothingIn(t, s.trees)
+	if _, err := s.Open(context.Background(), sha); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("opened after stop: %v", err)
+	}
 }

@@ -17,11 +17,8 @@ import (
 func crowded(t *testing.T, reserve, size int64) *Store {
 	t.Helper()
 	dir := t.TempDir()
-	s := New(dir, Options{Reserve: reserve})
-	if err := s.Start(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = removeTree(dir) })
+	s := started(t, dir, 0)
+	s.room.reserve = reserve
 	s.room.free = func() int64 {
 		used := int64(0)
 		_ = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {

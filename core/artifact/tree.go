@@ -36,15 +36,17 @@ func (t *Tree) Release() {
 // Open returns the unpacked tree of a bundle, unpacking it once for all who
 // ask at the same time. The packed bytes are verified each time they are
 // unpacked. The caller must Release the tree. Faults: NotFound, Internal with
-// fault.ReasonBadBundle, Exhausted for a full disk or one that is nearly so.
+// fault.ReasonBadBundle, Exhausted for a full disk or one that is nearly so,
+// Unavailable after Stop.
 func (s *Store) Open(ctx context.Context, sha256 string) (*Tree, error) {
 	for {
 		if t := s.cache.lease(sha256); t != nil {
 			return &Tree{store: s, tree: t}, nil
 		}
 		// The work goes on for others when this caller leaves.
-		work := context.WithoutCancel(ctx)
-		done := s.flights.DoChan(sha256, func() (any, error) { return nil, s.unpack(work, sha256) })
+		done := s.flights.DoChan(sha256, func() (any, error) {
+			return nil, s.work.do(func(ctx context.Context) error { return s.unpack(ctx, sha256) })
+		})
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -21,9 +21,9 @@ func (n *node) startOrder() []part {
 	return []part{
 		{"data", n.makeDataDir, nothing, nil},
 		{"store", n.store.Start, n.store.Stop, n.store.Ready},
-		{"files", n.removeStale, n.removeFiles, nil}, // once the store's lock says that they are nobody's
+		{"files", n.prepareFiles, n.removeFiles, nil}, // once the store's lock says that they are nobody's
 		{"identity", n.identity.Start, n.identity.Stop, nil},
-		{"code", n.code.Start, nothing, nil},
+		{"code", n.code.Start, n.code.Stop, nil},
 		{"wasm", n.wasm.Open, n.wasm.Close, nil},
 		{"catalog", n.catalog.Start, n.catalog.Stop, nil},
 		{"pool", n.pool.Start, n.pool.Stop, nil},
@@ -48,10 +48,16 @@ func (n *node) makeDataDir(context.Context) error {
 	return nil
 }
 
-// removeStale removes what an earlier run left behind that did not end well:
-// it would send clients to where nobody is.
-func (n *node) removeStale(ctx context.Context) error {
-	if err := n.removeFiles(ctx); err != nil {
+// prepareFiles removes what an earlier run left behind that did not end well:
+// it would send clients to where nobody is, or take up the disk. Uploads wait
+// beside the data, which has a reserve of the disk, and not where others may
+// look.
+func (n *node) prepareFiles(ctx context.Context) error {
+	err := errors.Join(n.removeFiles(ctx), os.RemoveAll(n.uploads()))
+	if err == nil {
+		err = os.Mkdir(n.uploads(), 0o700)
+	}
+	if err != nil {
 		return fault.Wrap(err, fault.Unavailable, "data_dir", "write to the data directory %s", n.config.DataDir)
 	}
 	return nil
