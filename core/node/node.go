@@ -20,6 +20,10 @@ import (
 // long is cut.
 const drainTimeout = 30 * time.Second
 
+// partTimeout is what every part may take to stop even where those before it
+// have used drainTimeout up: the store, which is last, must be closed.
+const partTimeout = 3 * time.Second
+
 // Options are what Run needs. Config must be set and checked.
 type Options struct {
 	Config  *config.Config
@@ -75,19 +79,25 @@ func (n *node) start(ctx context.Context) error {
 }
 
 // stop stops what has started, the last first. Every part is asked to stop
-// whatever became of those before it, within the time that is left.
+// whatever became of those before it, within the time that is left, and that
+// is never less than partTimeout.
 func (n *node) stop() error {
 	n.running.Store(false)
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
-	defer cancel()
+	deadline := time.Now().Add(drainTimeout)
 	var errs []error
 	for ; n.started > 0; n.started-- {
 		p := n.order[n.started-1]
-		if err := p.stop(ctx); err != nil {
+		if err := p.stopWithin(max(time.Until(deadline), partTimeout)); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (p part) stopWithin(d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return p.stop(ctx)
 }
 
 // components tells of every part whether it is ready. It is the answer of

@@ -3,6 +3,8 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -10,8 +12,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -264,6 +268,49 @@ func TestStartThatFailsLeavesNothingBehind(t *testing.T) {
 	start(t, cfg).end()
 }
 
+func TestUploadsWaitInADirectoryOfTheirOwnThatBeginsEmpty(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	left := filepath.Join(cfg.DataDir, "uploads", "upload-left")
+	if err := os.MkdirAll(filepath.Dir(left), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", filepath.Join(cfg.DataDir, "nowhere"))
+	a := start(t, cfg)
+	defer a.end()
+	info, err := os.Stat(filepath.Dir(left))
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left: %v", left, err)
+	}
+	c := a.client(a.token())
+	runtime, handler := "node22", "index.handler"
+	if _, err := c.CreateFunction(t.Context(), wire.CreateFunction{Name: "large", Patch: function.Patch{Runtime: &runtime, Handler: &handler}}); err != nil {
+		t.Fatal(err)
+	}
+	random := make([]byte, 2<<20) // above what is held in memory, packed as well
+	_, _ = rand.Read(random)
+	code := base64.StdEncoding.EncodeToString(zipOf(t, "index.js", string(random)))
+	body := strings.NewReader(`{"code":"` + code + `"}`)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+a.endpoints.API+"/api/v1/functions/large/versions", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token())
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusCreated {
+		t.Errorf("%s: %s, %v", resp.Status, text, err)
+	}
+}
+
 func TestDataDirectoryServesOneAppliance(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	a := start(t, cfg)
@@ -377,6 +424,25 @@ func TestHostMemoryIsTheLowestLimit(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, got, tc.want)
 		}
 	}
+}
+
+func TestStopLeavesTimeToThosePartsThatComeLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &node{started: 3}
+		n.log = slog.New(slog.DiscardHandler)
+		var stopped []string
+		slow := func(ctx context.Context) error { <-ctx.Done(); stopped = append(stopped, "slow"); return ctx.Err() }
+		quick := func(ctx context.Context) error { stopped = append(stopped, "quick"); return ctx.Err() }
+		n.order = []part{{"store", nil, quick, nil}, {"pool", nil, slow, nil}, {"api", nil, slow, nil}}
+		begin := time.Now()
+		err := n.stop()
+		if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "stop store") {
+			t.Errorf("%v", err)
+		}
+		if !slices.Equal(stopped, []string{"slow", "slow", "quick"}) || time.Since(begin) != drainTimeout+partTimeout {
+			t.Errorf("stopped %v after %v", stopped, time.Since(begin))
+		}
+	})
 }
 
 func TestStopIsBounded(t *testing.T) {

@@ -140,9 +140,12 @@ func (p *parts) apiOptions(listen string, cert *tls.Config) api.Options {
 		RateLimits: api.RateLimits{
 			Invoke: r.Invoke, InvokeFunction: r.InvokeFunction, Deploy: r.Deployments, Write: r.Writes, Read: r.Reads,
 		},
-		Log: p.log,
+		Runtimes: p.runtimes, TempDir: p.uploads(), Log: p.log,
 	}
 }
+
+// uploads is where large uploads wait until they are complete.
+func (p *parts) uploads() string { return p.path("uploads") }
 
 // host finds the host of a runtime. Containers have none here.
 func (p *parts) host(r function.Runtime) (sandbox.Host, error) {
