@@ -152,3 +152,18 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+func TestSettingsGivenTwiceAreRefusedWithTheirPlace(t *testing.T) {
+	file := write(t, "listen: 127.0.0.1:1\nlog:\n  level: info\n  level: debug\nlisten: 127.0.0.1:2\nlog: {format: json}\n")
+	_, err := Load(Sources{File: file})
+	var got []string
+	if err != nil {
+		for _, d := range fault.Of(err).Details {
+			got = append(got, d.Field+" "+d.Message[:strings.Index(d.Message, " (")]+d.Message[strings.LastIndex(d.Message, ":"):])
+		}
+	}
+	want := []string{"log.level is given twice:4)", "listen is given twice:5)", "log is given twice:6)"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q: %v", got, want, err)
+	}
+}

@@ -94,8 +94,15 @@ func (r *reader) mapping(n *yaml.Node, prefix string) {
 		r.fault(n, strings.TrimSuffix(prefix, "."), "must be a group of settings")
 		return
 	}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		r.entry(n.Content[i], n.Content[i+1], prefix)
+		key := n.Content[i]
+		if seen[key.Value] {
+			r.fault(key, prefix+key.Value, "is given twice")
+			continue
+		}
+		seen[key.Value] = true
+		r.entry(key, n.Content[i+1], prefix)
 	}
 }
 
