@@ -12,8 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// maxCache bounds the directory of compiled code when the host is opened, in
-// bytes. What goes is compiled again when it is needed.
+// maxCache bounds the directory of compiled code, in bytes. What goes is compiled again when it is needed.
 const maxCache = 1 << 30
 
 // newCache opens the directory of compiled code. What lies there is run as it

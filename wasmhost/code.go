@@ -210,7 +210,19 @@ func (h *Host) compile(ctx context.Context, c *code, binary []byte, cost int64) 
 		return invalid("%s: it is not valid: %.400v", c.key.file, err)
 	}
 	c.module = m
+	h.pruneCache()
 	return nil
+}
+
+// pruneCache keeps the directory of compiled code within its bound. A failure
+// is no reason to refuse code that was compiled.
+func (h *Host) pruneCache() {
+	if h.opts.CacheDir == "" {
+		return
+	}
+	if err := prune(h.opts.CacheDir, maxCache); err != nil && !errors.Is(err, os.ErrNotExist) {
+		h.opts.Log.Warn("cannot bound the cache of compiled code", "component", "wasmhost", "error", err)
+	}
 }
 
 // maxCodeFiles is how many files the guests of one module may have open

@@ -151,6 +151,7 @@ func (in *instance) Invoke(ctx context.Context, inv *sandbox.Invocation) (sandbo
 	}
 	res.PeakMemory = r.mem.Size()
 	res.Logs, res.LogsLost = r.takeLogs()
+	r.mem.Forgive() // the next invocation fails by its own faults
 	return res, err
 }
 

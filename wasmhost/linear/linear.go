@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/memory"
 )
 
@@ -28,6 +29,11 @@ const (
 	guardSize = pageSize // bytes without access behind the largest memory
 	minClass  = 20       // the smallest reservation is 1 MiB of address space
 	maxClass  = 32       // the largest is 4 GiB, all that wasm32 can address
+
+	// maxLive is how many memories there may be. Each takes two or three of the
+	// 65,530 areas that Linux lets a process map by default, and the Go runtime
+	// does not survive if it finds none left.
+	maxLive = 16_000
 )
 
 // Pool hands out memories. All methods may be called from many goroutines.
@@ -39,7 +45,8 @@ type Pool struct {
 	free   [maxClass + 1][]*mapping
 	closed bool
 
-	live atomic.Int64 // mappings handed out
+	live    atomic.Int64 // mappings handed out
+	maxLive int64
 }
 
 // mapping is a reservation of 1<<class bytes and the guard.
@@ -52,7 +59,7 @@ type mapping struct {
 // NewPool returns a pool that keeps at most maxIdle bytes of pages for reuse,
 // charged to ledger as the holder "wasm (idle)".
 func NewPool(ledger *memory.Ledger, maxIdle int64) *Pool {
-	return &Pool{idle: ledger.Account("wasm (idle)"), maxIdle: maxIdle}
+	return &Pool{idle: ledger.Account("wasm (idle)"), maxIdle: maxIdle, maxLive: maxLive}
 }
 
 // Live returns how many memories have not been released.
@@ -107,6 +114,9 @@ func (l *Memory) Size() int64 { return int64(l.size.Load()) }
 // the ledger. It is nil where it always could.
 func (l *Memory) Denied() error { return l.denied }
 
+// Forgive forgets why the memory could not grow.
+func (l *Memory) Forgive() { l.denied = nil }
+
 // ErrLimit is why a memory does not grow beyond its limit.
 var ErrLimit = fmt.Errorf("linear: the memory's limit is reached")
 
@@ -151,7 +161,7 @@ func (l *Memory) extend(size uint64) (err error) {
 		return nil
 	}
 	if err := unix.Mprotect(l.m.bytes[l.m.open:end], unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return fmt.Errorf("linear: grow a memory to %d bytes: %w", size, err)
+		return fault.Wrap(err, fault.Exhausted, "wasm_memories", "grow the memory of a sandbox to %d bytes", size)
 	}
 	l.m.open = end
 	return nil
@@ -190,8 +200,20 @@ func classOf(limit uint64) int {
 	return max(bits.Len64(limit-1), minClass)
 }
 
-// take finds or makes a mapping that is all zeros.
+// take finds or makes a mapping that is all zeros. Faults: Exhausted.
 func (p *Pool) take(limit uint64) (*mapping, error) {
+	if p.live.Add(1) > p.maxLive {
+		p.live.Add(-1)
+		return nil, fault.New(fault.Exhausted, "wasm_memories", "start a sandbox: there are %d already", p.maxLive)
+	}
+	m, err := p.find(limit)
+	if err != nil {
+		p.live.Add(-1)
+	}
+	return m, err
+}
+
+func (p *Pool) find(limit uint64) (*mapping, error) {
 	class := classOf(max(limit, 1))
 	p.mu.Lock()
 	var m *mapping
@@ -202,14 +224,9 @@ func (p *Pool) take(limit uint64) (*mapping, error) {
 	}
 	p.mu.Unlock()
 	if m == nil {
-		var err error
-		if m, err = newMapping(class); err != nil {
-			return nil, err
-		}
-	} else {
-		p.idle.Release(m.kept())
+		return newMapping(class)
 	}
-	p.live.Add(1)
+	p.idle.Release(m.kept())
 	return m, nil
 }
 
@@ -235,7 +252,7 @@ func (p *Pool) keep(m *mapping) bool {
 func newMapping(class int) (*mapping, error) {
 	b, err := unix.Mmap(-1, 0, 1<<class+guardSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
-		return nil, fmt.Errorf("linear: reserve %d bytes of address space: %w", 1<<class, err)
+		return nil, fault.Wrap(err, fault.Exhausted, "wasm_memories", "start a sandbox: reserve %d bytes of address space", 1<<class)
 	}
 	return &mapping{class: class, bytes: b}, nil
 }

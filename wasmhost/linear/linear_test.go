@@ -195,3 +195,40 @@ func BenchmarkWipe(b *testing.B) {
 		}
 	}
 }
+
+func TestMemoriesAreBoundedInNumber(t *testing.T) {
+	r := newRig(t, 1<<30, 1<<20)
+	r.maxLive = 2
+	a, b, c := r.memory(1<<20), r.memory(1<<20), r.memory(1<<20)
+	if a.Reallocate(1) == nil || b.Reallocate(1) == nil {
+		t.Fatal(a.Denied(), b.Denied())
+	}
+	if c.Reallocate(1) != nil || !fault.Is(c.Denied(), fault.Exhausted) {
+		t.Errorf("a third memory: %v", c.Denied())
+	}
+	held := r.account.Held()
+	a.Release()
+	if c.Reallocate(1) == nil || r.account.Held() != held {
+		t.Errorf("after one was released: %v, %d bytes are charged", c.Denied(), r.account.Held())
+	}
+	b.Release()
+	c.Release()
+}
+
+func TestAddressSpaceThatIsNotThere(t *testing.T) {
+	if m, err := newMapping(60); !fault.Is(err, fault.Exhausted) {
+		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+func TestWhyAMemoryDidNotGrowIsForgiven(t *testing.T) {
+	r := newRig(t, 1<<30, 1<<20)
+	m := r.memory(1 << 20)
+	defer m.Release()
+	if m.Reallocate(2<<20) != nil || m.Denied() == nil {
+		t.Fatal("it grew beyond its limit")
+	}
+	if m.Forgive(); m.Denied() != nil {
+		t.Error(m.Denied())
+	}
+}
