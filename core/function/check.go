@@ -79,7 +79,7 @@ func (s *Settings) checkRuntime(c checker, runtimes *Catalogue) Family {
 		return ""
 	}
 	if _, err := ParseHandler(family, s.Handler); err != nil {
-		c.check(false, "handler", "%s", handlerHelp[family])
+		c.check(false, "handler", "%s", helpWith(family))
 	}
 	return family
 }

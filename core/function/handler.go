@@ -36,23 +36,32 @@ type Handler struct {
 // ParseHandler checks a handler by the rules of the family and takes it apart
 // at its last dot (.NET: at its first "::"). A name that leaves the code's
 // directory is refused, with an Invalid fault like everything that does not
-// fit. An empty WebAssembly handler is DefaultWasmHandler.
+// fit. An empty WebAssembly handler is DefaultWasmHandler; a family that is not
+// known has the rules of FamilyCustom.
 func ParseHandler(f Family, s string) (Handler, error) {
 	if s == "" && f == FamilyWasm {
 		s = DefaultWasmHandler
 	}
 	if len(s) > maxHandler || !handlerFits(f, s) {
-		return Handler{}, fault.New(fault.Invalid, "bad_handler", "handler %.160q %s", s, handlerHelp[f])
+		return Handler{}, fault.New(fault.Invalid, "bad_handler", "handler %.160q %s", s, helpWith(f))
 	}
-	if f == FamilyCustom {
-		return Handler{File: s}, nil
-	}
-	if f == FamilyDotnet {
+	switch f {
+	case FamilyWasm, FamilyNode, FamilyPython:
+		i := strings.LastIndexByte(s, '.')
+		return Handler{File: s[:i], Export: s[i+1:]}, nil
+	case FamilyDotnet:
 		file, export, _ := strings.Cut(s, "::")
 		return Handler{File: file, Export: export}, nil
 	}
-	i := strings.LastIndexByte(s, '.')
-	return Handler{File: s[:i], Export: s[i+1:]}, nil
+	return Handler{File: s}, nil
+}
+
+// helpWith says how a handler of the family is written.
+func helpWith(f Family) string {
+	if help, known := handlerHelp[f]; known {
+		return help
+	}
+	return handlerHelp[FamilyCustom]
 }
 
 func handlerFits(f Family, s string) bool {

@@ -45,18 +45,25 @@ func TestParseHandlerRefuses(t *testing.T) {
 }
 
 func FuzzHandler(f *testing.F) {
-	for _, s := range []string{"main._start", "../x.y", "a/b.c", "A::B::C", ""} {
+	for _, s := range []string{"main._start", "../x.y", "a/b.c", "a//b.c", "A::B::C", "A.B::C+D::E", "pkg.app.handler", "..a.b", " a", ""} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, family := range []Family{FamilyWasm, FamilyNode} {
+		for _, family := range []Family{FamilyWasm, FamilyNode, FamilyPython, FamilyDotnet, FamilyCustom, "unheard of"} {
 			h, err := ParseHandler(family, s)
 			if err != nil {
 				continue
 			}
+			whole := family == FamilyCustom || family == "unheard of" // their own program reads it
+			if len(s) > maxHandler || h.File == "" || (h.Export == "") != whole {
+				t.Errorf("%s: %q gives %+v", family, s, h)
+			}
+			if whole {
+				continue
+			}
 			for part := range strings.SplitSeq(h.File, "/") {
-				if part == ".." || part == "" || h.Export == "" {
-					t.Errorf("%q gives %+v", s, h)
+				if part == ".." || part == "" {
+					t.Errorf("%s: %q gives %+v", family, s, h)
 				}
 			}
 		}

@@ -58,5 +58,11 @@ func FuzzQualifier(f *testing.F) {
 		if again, err := ParseQualifier(q.String()); err != nil || again != q {
 			t.Errorf("%q → %+v → %+v, %v", s, q, again, err)
 		}
+		if q.Alias != "" && (q.Version != 0 || !ValidAliasName(q.Alias)) {
+			t.Errorf("%q gives %+v", s, q)
+		}
+		if name, ref, err := ParseReference("f:" + s); s != "" && (err != nil || name != "f" || ref != q) {
+			t.Errorf("f:%s gives %q and %+v, %v", s, name, ref, err)
+		}
 	})
 }
