@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/skiffhq/skiff/core/audit"
 )
@@ -48,18 +49,26 @@ func (a auditStore) Each(ctx context.Context, cursor string, fn func(audit.Entry
 
 // Trim deletes in batches: another trim goes on where one was interrupted.
 func (a auditStore) Trim(ctx context.Context, keep int) error {
-	old, err := a.oldest(ctx, keep)
-	for err == nil && len(old) > 0 {
-		n := min(len(old), trimBatch)
-		err = a.s.update(ctx, func(t *tx) error {
-			for _, key := range old[:n] {
-				t.delete(key)
+	for {
+		old, err := a.oldest(ctx, keep)
+		if err != nil || len(old) == 0 {
+			return err
+		}
+		for batch := range slices.Chunk(old, trimBatch) {
+			if err := a.delete(ctx, batch); err != nil {
+				return err
 			}
-			return nil
-		})
-		old = old[n:]
+		}
 	}
-	return err
+}
+
+func (a auditStore) delete(ctx context.Context, keys [][]byte) error {
+	return a.s.update(ctx, func(t *tx) error {
+		for _, key := range keys {
+			t.delete(key)
+		}
+		return nil
+	})
 }
 
 var errEnough = errors.New("enough")
