@@ -100,6 +100,9 @@ func (s *Server) updateUser(r *request) (response, error) {
 		return response{}, fault.New(fault.Denied, "role", "change user %q: only an Admin changes roles and teams", name)
 	}
 	if name == r.principal.User && in.Password != nil && (!admin || in.OldPassword != "") {
+		if in.Role != nil || in.Teams != nil { // two changes, of which the second could fail alone
+			return response{}, invalid("oldPassword", "must not be given beside role and teams: an Admin needs none")
+		}
 		r.note("password", "changed")
 		ctx := identity.WithRemote(r.ctx(), r.http.RemoteAddr().String())
 		if err := s.identity.ChangePassword(ctx, r.principal, in.OldPassword, *in.Password); err != nil {

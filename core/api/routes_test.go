@@ -229,6 +229,23 @@ func TestUsersChangeThemselves(t *testing.T) {
 	w.do(403, "ada", "PUT", "users/viewer", `{"password":"another horse battery","oldPassword":"wrong"}`)
 	w.do(200, "ada", "PUT", "users/ada", `{"password":"another horse battery","oldPassword":"correct horse battery"}`)
 	w.do(200, "", "POST", "authentication/login", `{"username":"ada","password":"another horse battery"}`)
-	w.do(200, "admin", "PUT", "users/ada", `{"password":"a third horse battery"}`)
+	w.do(200, "admin", "PUT", "users/ada", `{"password":"a third horse battery","role":"Admin"}`)
 	w.do(401, "ada", "GET", "users/ada")
+}
+
+func TestPasswordOfOnesOwnIsChangedAloneOrNotAtAll(t *testing.T) {
+	w := sampled(t)
+	logIn := func(want int, password string) *answer {
+		return w.do(want, "", "POST", "authentication/login", `{"username":"ada","password":"`+password+`"}`)
+	}
+	w.tokens["ada"] = read[wire.LoginResult](t, logIn(200, "correct horse battery")).Token
+	for _, rest := range []string{`"role":"Nobody"`, `"role":"Viewer"`, `"teams":["x"]`} {
+		a := w.do(400, "ada", "PUT", "users/ada", `{"password":"another horse battery","oldPassword":"correct horse battery",`+rest+`}`)
+		if f := a.fields(); len(f) != 1 || f[0] != "oldPassword" {
+			t.Errorf("%s: %v", rest, f)
+		}
+	}
+	logIn(200, "correct horse battery")
+	w.do(200, "ada", "PUT", "users/ada", `{"password":"another horse battery","oldPassword":"correct horse battery"}`)
+	logIn(200, "another horse battery")
 }
