@@ -95,7 +95,7 @@ func TestCodeIsReadOnly(t *testing.T) {
 			t.Errorf("%s is answered with %d", name, errno)
 		}
 	}
-	fd, errno := r.openFile(code, "main.wasm", 0, rightRead|rightWrite&^rightWrite, 0)
+	fd, errno := r.openFile(code, "main.wasm", 0, rightRead, 0)
 	r.want(errno, Success)
 	r.want(r.write(fd, "x"), errBadf)
 	r.want(r.fdPwrite([]uint64{fd, 0, 1, 0, 100}), errBadf)
