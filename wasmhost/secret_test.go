@@ -226,6 +226,9 @@ func TestNoRequestFindsWhatAnotherLeft(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if err := r.try(units["small"], 'a', 9999); err != nil { // those before may have waited in vain
+		t.Error(err)
+	}
 	if un := (*r.host.units.Load())[units["small"].Key]; len(un.idle) == 0 {
 		t.Error("no sandbox waits: reuse was not tried")
 	}
