@@ -13,6 +13,7 @@ import (
 
 	"github.com/skiffhq/skiff/core/client"
 	"github.com/skiffhq/skiff/core/config"
+	"github.com/skiffhq/skiff/core/fault"
 	"github.com/skiffhq/skiff/core/identity/adminsock"
 	"github.com/skiffhq/skiff/core/wire"
 )
@@ -129,6 +130,9 @@ func (a *app) login(cmd *cobra.Command, user, passwordFile string) error {
 	}
 	defer c.Close()
 	got, err := c.Login(cmd.Context(), user, password)
+	if client.HasStatus(err, http.StatusUnauthorized) {
+		return fault.New(fault.Unauthenticated, "login", "%v", err) // whoever logs in needs no hint how to
+	}
 	if err != nil {
 		return err
 	}
@@ -176,6 +180,9 @@ func (a *app) logout(ctx context.Context) error {
 	}
 	a.revoke(ctx, target{t.server, l.Token})
 	delete(s.Logins, t.server)
+	if s.Server == t.server {
+		s.Server = "" // a token from elsewhere must not go there unasked
+	}
 	if err := a.saveSettings(s); err != nil {
 		return err
 	}

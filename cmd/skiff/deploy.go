@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"net/http"
 	"path"
 	"path/filepath"
@@ -84,11 +86,13 @@ func (a *app) deploy(ctx context.Context, c *client.Client, d *deployment) error
 		return err
 	}
 	defer code.Close()
-	if err := a.prepare(ctx, c, d, code); err != nil {
+	undo, err := a.prepare(ctx, c, d, code)
+	if err != nil {
 		return err
 	}
 	v, err := a.publish(ctx, c, d, code)
 	if err != nil {
+		undo()
 		return err
 	}
 	if d.alias != "" {
@@ -129,27 +133,64 @@ func nameFor(p string) string {
 	return strings.TrimRight(name[:min(len(name), 64)], "-")
 }
 
-// prepare creates the function, or changes what the flags name.
-func (a *app) prepare(ctx context.Context, c *client.Client, d *deployment, code *bundle.Bundle) error {
-	_, _, err := c.Function(ctx, d.name)
+// prepare creates the function, or changes what the flags name. The returned
+// function takes the change back, for code that is refused: the newest version
+// must not run with what was meant for other code.
+func (a *app) prepare(ctx context.Context, c *client.Client, d *deployment, code *bundle.Bundle) (undo func(), err error) {
+	before, _, err := c.Function(ctx, d.name)
 	switch {
 	case err == nil && d.configured:
-		_, err = d.update(ctx, c, d.name, "")
-		return err
-	case err == nil || !client.HasStatus(err, http.StatusNotFound):
-		return err
+		after, err := d.update(ctx, c, d.name, "")
+		if err != nil {
+			return nil, err
+		}
+		return func() { a.restore(ctx, c, before, after) }, nil
+	case err == nil:
+		return func() {}, nil
+	case !client.HasStatus(err, http.StatusNotFound):
+		return nil, err
 	}
 	patch := d.onto(&wire.Function{})
 	if patch.Runtime == nil {
 		if patch.Runtime, err = guessRuntime(d, code); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if _, err := c.CreateFunction(ctx, wire.CreateFunction{Name: d.name, Patch: patch}); err != nil {
-		return err
+		return nil, err
 	}
 	a.note("created function %s", d.name)
-	return nil
+	return func() { a.note("function %s has no code yet: deploy again when the code is mended", d.name) }, nil
+}
+
+// restore gives a function back the settings that a deployment can change,
+// unless somebody else has changed it since.
+func (a *app) restore(ctx context.Context, c *client.Client, before, after *wire.Function) {
+	now, tag, err := c.Function(ctx, before.Name)
+	if err == nil && !now.UpdatedAt.Equal(after.UpdatedAt) {
+		err = errors.New("somebody else has changed them since")
+	}
+	if err == nil {
+		runtime := string(before.Runtime)
+		_, err = c.UpdateFunction(ctx, before.Name, tag, function.Patch{
+			Runtime: &runtime, Handler: &before.Handler, MemoryMB: &before.MemorySize, Timeout: &before.Timeout,
+			Environment: changed(before.Environment, after.Environment), Team: &before.Team,
+		})
+	}
+	if err != nil {
+		a.note("warning: the settings of %s stay changed: %s", before.Name, clean(err.Error()))
+	}
+}
+
+// changed returns what an environment was, or nil where it is that still.
+func changed(before, after map[string]string) map[string]string {
+	if maps.Equal(before, after) {
+		return nil
+	}
+	if before == nil {
+		return map[string]string{}
+	}
+	return before
 }
 
 // guessRuntime takes WebAssembly for what it is. For anything else a guess

@@ -95,7 +95,7 @@ func (d *dev) publish(ctx context.Context, c *client.Client) error {
 	handler, name := "main.handle", exampleName
 	p := &deployment{name: name, path: d.example}
 	p.patch.Handler = &handler
-	if err := d.app.prepare(ctx, c, p, code); err != nil {
+	if _, err := d.app.prepare(ctx, c, p, code); err != nil {
 		return err
 	}
 	have, err := c.Versions(ctx, name, client.Page{Limit: 1})

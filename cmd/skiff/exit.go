@@ -99,6 +99,7 @@ func (a *app) explain(err error) (text, hint string) {
 
 func (a *app) hintFor(e *client.Error) string {
 	switch {
+	case e.Code == "RUNTIME_UNAVAILABLE": // waiting does not help, and the message says what does
 	case e.RetryAfter > 0:
 		return "try again in " + e.RetryAfter.Round(time.Second).String()
 	case e.Status == http.StatusUnauthorized:

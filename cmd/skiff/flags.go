@@ -77,7 +77,7 @@ func parseInt(s string) (int, error) {
 func parseDuration(s string) (function.Duration, error) {
 	d, err := function.ParseDuration(s)
 	if err != nil {
-		return 0, errors.New(`must be a duration such as 90s, 10m, 24h or PT10M`)
+		return 0, errors.New(`must be a duration such as 90s, 10m, 24h, PT10M or P90D, at most ten years`)
 	}
 	return function.Duration(d), nil
 }

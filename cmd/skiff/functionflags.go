@@ -34,6 +34,7 @@ func (f *functionFlags) bindCode(cmd *cobra.Command) {
 		optional(fs, &f.patch.MemoryMB, flag{"memory", "MB", "memory of one instance in MiB, 128 to 4096 (wasm) or 10240, in steps of 64"}, parseMegabytes)
 		optional(fs, &f.patch.Timeout, flag{"timeout", "SECONDS", "longest run of one invocation, 1 to 900"}, parseSeconds)
 		pairs(fs, &f.patch.Environment, "env", "environment variable; may be repeated")
+		optional(fs, &f.patch.Team, flag{"team", "TEAM", "team that it belongs to"}, parseText)
 	})
 	complete(cmd, "runtime", texts(function.NewCatalogue().Runtimes())...)
 }
@@ -53,14 +54,31 @@ func (f *functionFlags) bindRules(fs *pflag.FlagSet) {
 	p := &f.patch
 	optional(fs, &p.Description, flag{"description", "TEXT", "what it is for"}, parseText)
 	pairs(fs, &p.Tags, "tag", "tag to find it by; may be repeated")
-	optional(fs, &p.Team, flag{"team", "TEAM", "team that it belongs to"}, parseText)
-	list(fs, &p.AllowedRoles, flag{"allow-role", "ROLE", "role that may invoke it, instead of all; may be repeated"}, choice(function.Roles()...))
+	fs.Var(&value{kind: "ROLE", set: func(s string) error { return allowRoles(&p.AllowedRoles, s) }},
+		"allow-role", "role that may invoke it, instead of all; may be repeated; none lets all again")
 	optional(fs, &p.Network, flag{"network", "NETWORK", "what a container reaches: none or egress; wasm reaches nothing"}, choice(function.NetworkNone, function.NetworkEgress))
 	optional(fs, &p.Isolation, flag{"isolation", "ISOLATION", "fresh state for every request, or kept in the instance (wasm)"},
 		choice(function.IsolationRequest, function.IsolationInstance))
 	optional(fs, &p.InstanceConcurrency, flag{"instance-concurrency", "N", "invocations at once in one instance"}, parseInt)
 	fs.Var(&value{kind: "N|none", set: func(s string) error { return setReserved(&p.ReservedConcurrency, s) }},
 		"reserved-concurrency", "cap and share of the appliance's concurrency; none takes it away")
+}
+
+// allowRoles adds roles; "none" leaves an empty list, which is no restriction.
+func allowRoles(to *[]function.Role, s string) error {
+	if strings.EqualFold(s, "none") {
+		*to = []function.Role{}
+		return nil
+	}
+	parse := choice(function.Roles()...)
+	for word := range strings.SplitSeq(s, ",") {
+		role, err := parse(strings.TrimSpace(word))
+		if err != nil {
+			return err
+		}
+		*to = append(*to, role)
+	}
+	return nil
 }
 
 func setReserved(to *function.Nullable[int], s string) error {

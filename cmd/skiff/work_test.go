@@ -56,6 +56,13 @@ func TestDeploy(t *testing.T) {
 		}},
 		"refused": {nil, []exchange{isFunction, {want: published.want, mime: "application/wasm", body: module, status: 400,
 			reply: `{"error":{"code":"INVALID_WASM","message":"publish version: function \"hello\": it has no export _start"}}`}}},
+		"refused with its settings": {[]string{"--handler", "main.nope"}, []exchange{
+			isFunction,
+			{want: "PUT /api/v1/functions/hello", body: `{"handler":"main.nope"}`, reply: functionJSON},
+			{want: published.want, mime: "application/wasm", body: module, status: 400, reply: `{"error":{"code":"INVALID_WASM","message":"it has no export nope"}}`},
+			isFunction, // and what it was is put back
+			{want: "PUT /api/v1/functions/hello", ifMatch: `"7"`, body: "*", reply: functionJSON},
+		}},
 		"other code": {nil, []exchange{isFunction, {want: published.want, mime: "application/wasm", body: module, status: 201, reply: `{"version":4,"versionString":"v4","codeSha256":"00"}`}}},
 	} {
 		t.Run(name, func(t *testing.T) {
