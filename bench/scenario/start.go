@@ -24,7 +24,7 @@ const (
 
 // unlimited is the configuration for filling the store: by default an
 // appliance takes 20 new functions a minute.
-const unlimited = "rateLimits: {deployments: 0, writes: 0, reads: 0}\n"
+const unlimited = "rateLimits: {writes: 0, reads: 0}\n"
 
 // starting measures how long an appliance with many functions takes to be
 // ready, in the default configuration.

@@ -106,7 +106,7 @@ func TestChangesObeyIfMatch(t *testing.T) {
 }
 
 func TestFaultsNameWhatWasAttempted(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.RateLimits = RateLimits{Deploy: 1, Write: 4} })
+	w := newWorld(t, func(o *Options) { o.RateLimits = RateLimits{Write: 4} })
 	w.makeFunction("hello")
 	for _, tc := range []struct {
 		status       int

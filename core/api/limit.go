@@ -11,7 +11,6 @@ import (
 // RateLimits are requests per minute and user; 0 is no limit.
 type RateLimits struct {
 	Invoke int // invocations
-	Deploy int // deployments
 	Write  int // changes of functions, versions, aliases, users and tokens
 	Read   int
 
@@ -26,7 +25,6 @@ type class uint8
 const (
 	classNone class = iota // never limited
 	classInvoke
-	classDeploy
 	classWrite
 	classRead
 	numClasses
@@ -41,7 +39,6 @@ type limits struct {
 func newLimits(r RateLimits) *limits {
 	l := &limits{function: newLimiter(r.InvokeFunction)}
 	l.user[classInvoke] = newLimiter(r.Invoke)
-	l.user[classDeploy] = newLimiter(r.Deploy)
 	l.user[classWrite] = newLimiter(r.Write)
 	l.user[classRead] = newLimiter(r.Read)
 	return l

@@ -37,7 +37,7 @@ func (c *Config) checkNumbers(f *fault.Collector) {
 		value int
 	}{
 		{"invoke", c.RateLimits.Invoke}, {"invokeFunction", c.RateLimits.InvokeFunction},
-		{"deployments", c.RateLimits.Deployments}, {"writes", c.RateLimits.Writes}, {"reads", c.RateLimits.Reads},
+		{"writes", c.RateLimits.Writes}, {"reads", c.RateLimits.Reads},
 	} {
 		f.Check(limit.value >= 0, "rateLimits."+limit.name, "must be 0 (no limit) or more")
 	}

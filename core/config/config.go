@@ -68,7 +68,6 @@ type Auth struct {
 type RateLimits struct {
 	Invoke         int `yaml:"invoke"`         // invocations by one user
 	InvokeFunction int `yaml:"invokeFunction"` // invocations of one function
-	Deployments    int `yaml:"deployments"`    // by one user
 	Writes         int `yaml:"writes"`         // changes of functions by one user
 	Reads          int `yaml:"reads"`          // by one user
 }
@@ -97,7 +96,7 @@ func Default() Config {
 		Listen:     DefaultListen,
 		Log:        Log{Level: "info", Format: "text"},
 		Auth:       Auth{Issuer: "skiff", Audience: "skiff", TokenTTL: function.Duration(12 * time.Hour)},
-		RateLimits: RateLimits{Deployments: 10, Writes: 20, Reads: 600},
+		RateLimits: RateLimits{Writes: 20, Reads: 600},
 		Invoke: Invoke{
 			Concurrency: 1000, QueueDepth: 100,
 			QueueTimeout: function.Duration(10 * time.Second), IdleTimeout: function.Duration(10 * time.Minute),

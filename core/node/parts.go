@@ -138,7 +138,7 @@ func (p *parts) apiOptions(listen string, cert *tls.Config) api.Options {
 		Catalog: p.catalog, Identity: p.identity, Invoker: p.invoker, Audit: p.audit, Code: p.code,
 		Metrics: p.metrics.Handler(), Requests: p.metrics,
 		RateLimits: api.RateLimits{
-			Invoke: r.Invoke, InvokeFunction: r.InvokeFunction, Deploy: r.Deployments, Write: r.Writes, Read: r.Reads,
+			Invoke: r.Invoke, InvokeFunction: r.InvokeFunction, Write: r.Writes, Read: r.Reads,
 		},
 		Runtimes: p.runtimes, TempDir: p.uploads(), Log: p.log,
 	}
