@@ -130,12 +130,15 @@ func (b *body) leftover() bool {
 const firstBuffer = 16 << 10
 
 // bytes reads the whole body into the request's buffer: what it returns lives
-// as long as the request.
+// as long as the request. Faults: those of Read, Exhausted where many large
+// bodies come at once.
 func (r *request) bytes() ([]byte, error) {
 	r.buffer = r.buffer[:0]
 	for {
 		if len(r.buffer) == cap(r.buffer) {
-			r.buffer = slices.Grow(r.buffer, max(len(r.buffer), firstBuffer))
+			if err := r.grow(); err != nil {
+				return nil, err
+			}
 		}
 		n, err := r.body.Read(r.buffer[len(r.buffer):cap(r.buffer)])
 		r.buffer = r.buffer[:len(r.buffer)+n]
@@ -146,6 +149,20 @@ func (r *request) bytes() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// grow doubles the buffer. What it has beyond that which a request may keep is
+// charged until the request is over.
+func (r *request) grow() error {
+	more := max(len(r.buffer), firstBuffer)
+	if r.memory != nil && len(r.buffer)+more > maxKeptBuffer {
+		if err := r.memory.Reserve(int64(more)); err != nil {
+			return err
+		}
+		r.charged += int64(more)
+	}
+	r.buffer = slices.Grow(r.buffer, more)
+	return nil
 }
 
 // spare gives the buffer up where an answer lies in it: a host may hand the

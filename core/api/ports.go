@@ -111,6 +111,13 @@ type Code interface {
 	Code(ctx context.Context, sha256 string) (io.ReadCloser, int64, error)
 }
 
+// Memory is the budget that large bodies are charged to. Reserve charges
+// nothing where it returns a fault. An account of core/memory is one.
+type Memory interface {
+	Reserve(bytes int64) error
+	Release(bytes int64)
+}
+
 // Requests counts requests. route is the pattern of the route, or empty where
 // none was found. It is called by many goroutines and must not block.
 type Requests interface {

@@ -31,6 +31,8 @@ type request struct {
 	requestID   string // of an invocation, once it is known
 	body        body
 	buffer      []byte // kept from request to request
+	memory      Memory // nil: nothing is charged
+	charged     int64  // for the buffer, in bytes
 
 	limited   bool
 	remaining int
@@ -69,6 +71,9 @@ func (r *request) release() {
 	kept := r.buffer[:0]
 	if cap(kept) > maxKeptBuffer {
 		kept = nil
+	}
+	if r.charged > 0 {
+		r.memory.Release(r.charged)
 	}
 	*r = request{buffer: kept}
 	requests.Put(r)

@@ -23,6 +23,7 @@ import (
 // twice: first to be admitted only.
 func (s *Server) serve(ctx *fasthttp.RequestCtx, rt *route) {
 	r := newRequest(ctx, rt, s.now())
+	r.memory = s.opts.Memory
 	defer r.release()
 	if ctx.UserValue(askingFirst) != nil {
 		s.serveFirst(r)

@@ -42,6 +42,7 @@ type Options struct {
 
 	Metrics  http.Handler            // answers /metrics; nil: there are none
 	Requests Requests                // nil: requests are not counted
+	Memory   Memory                  // nil: bodies are not charged
 	Ready    func() []wire.Component // nil: ready while it serves
 
 	RateLimits RateLimits

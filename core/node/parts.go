@@ -54,6 +54,7 @@ type parts struct {
 
 	metrics  *telemetry.Metrics
 	memory   *memory.Ledger
+	bodies   *memory.Account // of requests to the API
 	runtimes *function.Catalogue
 
 	store    *store.Store
@@ -75,6 +76,7 @@ func newNode(opts Options) *node {
 	n.config, n.version, n.log = opts.Config, opts.Version, opts.Log
 	n.metrics = telemetry.NewMetrics()
 	n.memory = memory.New(budget(int64(n.config.Memory.Budget)))
+	n.bodies = n.memory.Account("requests")
 	n.runtimes = function.NewCatalogue()
 	n.makeRecords()
 	n.makeExecution()
@@ -136,7 +138,7 @@ func (p *parts) apiOptions(listen string, cert *tls.Config) api.Options {
 	return api.Options{
 		Listen: listen, TLS: cert, Version: p.version, Dev: p.config.Dev,
 		Catalog: p.catalog, Identity: p.identity, Invoker: p.invoker, Audit: p.audit, Code: p.code,
-		Metrics: p.metrics.Handler(), Requests: p.metrics,
+		Metrics: p.metrics.Handler(), Requests: p.metrics, Memory: p.bodies,
 		RateLimits: api.RateLimits{
 			Invoke: r.Invoke, InvokeFunction: r.InvokeFunction, Write: r.Writes, Read: r.Reads,
 		},
