@@ -45,15 +45,16 @@ func TestCheckNamesAllThatIsWrong(t *testing.T) {
 		handler string
 		says    []string
 	}{
-		"imports":           {imports.Bytes(), "main.handle", []string{"env.abort", "skiff.teleport", "fd_write as (i32) -> (i32)"}},
-		"too much memory":   {large.Bytes(), "main.handle", []string{"313 MiB", "memorySize is 256"}},
-		"no exports":        {bare.Bytes(), "main.handle", []string{`"handle"`, `"skiff_alloc"`}},
-		"no command":        {bare.Bytes(), "main._start", []string{`"_start"`}},
-		"a wrong signature": {wrong.Bytes(), "main._start", []string{"(i32) -> ()", "must be () -> ()"}},
-		"wrong code":        {invalid.Bytes(), "main._start", []string{"not valid"}},
-		"no memory":         {noMemory.Bytes(), "main.handle", []string{"no memory"}},
-		"another file":      {echo(), "other.handle", []string{"other.wasm", "main._start"}},
-		"a component":       {[]byte("\x00asm\x0d\x00\x01\x00"), "main._start", []string{"component", "wasm32-wasip1"}},
+		"imports":            {imports.Bytes(), "main.handle", []string{"env.abort", "skiff.teleport", "fd_write as (i32) -> (i32)"}},
+		"too much memory":    {large.Bytes(), "main.handle", []string{"313 MiB", "memorySize is 256"}},
+		"no exports":         {bare.Bytes(), "main.handle", []string{`"handle"`, `"skiff_alloc"`}},
+		"no command":         {bare.Bytes(), "main._start", []string{`"_start"`}},
+		"reactor as command": {echo(), "main._start", []string{`"_start"`, "these handlers: main.handle"}},
+		"a wrong signature":  {wrong.Bytes(), "main._start", []string{"(i32) -> ()", "must be () -> ()"}},
+		"wrong code":         {invalid.Bytes(), "main._start", []string{"not valid"}},
+		"no memory":          {noMemory.Bytes(), "main.handle", []string{"no memory"}},
+		"another file":       {echo(), "other.handle", []string{"other.wasm", "main._start"}},
+		"a component":        {[]byte("\x00asm\x0d\x00\x01\x00"), "main._start", []string{"component", "wasm32-wasip1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := r.unit(bundle(t, map[string]string{"main.wasm": string(c.code)}), c.handler)

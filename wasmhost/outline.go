@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/skiffhq/skiff/core/fault"
@@ -161,8 +162,37 @@ func (h *Host) Check(ctx context.Context, u *function.Unit) error {
 		defer h.release(c)
 		err = c.fits(u)
 	}
-	if bad := (errInvalid{}); errors.As(err, &bad) {
-		return fault.New(fault.Invalid, fault.ReasonInvalidWasm, "check the code of function %q: %s", u.Function, bad.what)
+	bad := errInvalid{}
+	if !errors.As(err, &bad) {
+		return err
 	}
-	return err
+	refused := fault.New(fault.Invalid, fault.ReasonInvalidWasm, "check the code of function %q: %s", u.Function, bad.what)
+	if c == nil {
+		return refused
+	}
+	if better := c.outline.handlers(u.Handler); better != "" {
+		return refused.WithRemedy("the module has these handlers: %s", better)
+	}
+	return refused
+}
+
+// maxSuggested bounds how many handlers an error names.
+const maxSuggested = 5
+
+// handlers names what could be called instead of a handler that the module
+// does not have, "" where it has that one or nothing that could be called.
+func (o *outline) handlers(handler string) string {
+	h, err := function.ParseHandler(function.FamilyWasm, handler)
+	if _, has := o.functions[h.Export]; err != nil || has {
+		return ""
+	}
+	_, reactor := o.functions[allocExport]
+	var found []string
+	for name, t := range o.functions {
+		if name == commandExport && t == noneToNone || reactor && t == handlerType {
+			found = append(found, h.File+"."+name)
+		}
+	}
+	slices.Sort(found)
+	return strings.Join(found[:min(len(found), maxSuggested)], ", ")
 }
