@@ -37,6 +37,10 @@ func instantiate(t testing.TB, b []byte) api.Module {
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	t.Cleanup(func() { r.Close(ctx) })
+	_, err := r.NewHostModuleBuilder(YieldModule).NewFunctionBuilder().WithFunc(func() {}).Export(YieldName).Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mod, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithName(""))
 	if err != nil {
 		t.Fatal(err)
@@ -181,23 +185,23 @@ func TestFindsWhatCanBePutBack(t *testing.T) {
 
 func TestLooksWhereAGuestCouldRunLong(t *testing.T) {
 	leaf := function{size: 10}
-	heavy := function{size: maxWeight + 1}
+	heavy := function{size: largeBody + 1}
 	for name, c := range map[string]struct {
 		functions []function
 		want      []where
 	}{
 		"a leaf":              {[]function{leaf}, []where{nowhere}},
-		"a call":              {[]function{leaf, {size: 10, calls: []uint32{0}}}, []where{nowhere, nowhere}},
-		"itself":              {[]function{{size: 10, calls: []uint32{0}}}, []where{atEntry}},
-		"a circle of three":   {[]function{{size: 1, calls: []uint32{1}}, {size: 1, calls: []uint32{2}}, {size: 1, calls: []uint32{0}}}, []where{atEntry, atEntry, atEntry}},
+		"a call":              {[]function{leaf, {size: 10, calls: []call{{callee: 0}}}}, []where{nowhere, nowhere}},
+		"itself":              {[]function{{size: 10, calls: []call{{callee: 0}}}}, []where{atEntry}},
+		"a circle of three":   {[]function{{size: 1, calls: []call{{callee: 1}}}, {size: 1, calls: []call{{callee: 2}}}, {size: 1, calls: []call{{callee: 0}}}}, []where{atEntry, atEntry, atEntry}},
 		"through a table":     {[]function{{size: 10, indirect: true}}, []where{atEntry}},
 		"much code":           {[]function{heavy}, []where{afterCalls}},
-		"many calls":          {[]function{{size: 100}, {size: 100, calls: make([]uint32, 100)}}, []where{nowhere, atEntry}},
-		"a caller of a heavy": {[]function{heavy, {size: 10, calls: []uint32{0}}}, []where{afterCalls, nowhere}},
-		"not in the circle":   {[]function{{size: 1, calls: []uint32{1}}, {size: 1, calls: []uint32{0}}, {size: 1, calls: []uint32{0}}}, []where{atEntry, atEntry, nowhere}},
+		"many calls":          {[]function{{size: 100}, {size: 100, calls: make([]call, 100)}}, []where{nowhere, atEntry}},
+		"a caller of a heavy": {[]function{heavy, {size: 10, calls: []call{{callee: 0}}}}, []where{afterCalls, nowhere}},
+		"not in the circle":   {[]function{{size: 1, calls: []call{{callee: 1}}}, {size: 1, calls: []call{{callee: 0}}}, {size: 1, calls: []call{{callee: 0}}}}, []where{atEntry, atEntry, nowhere}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := looks(&scanned{functions: c.functions}, nil)
+			got, _ := looks(&scanned{functions: c.functions})
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -214,19 +218,19 @@ func TestNoChainIsLongWithoutALook(t *testing.T) {
 		for i := range functions {
 			functions[i].size = random.IntN(300)
 			for range random.IntN(6) {
-				functions[i].calls = append(functions[i].calls, uint32(random.IntN(len(functions))))
+				functions[i].calls = append(functions[i].calls, call{callee: uint32(random.IntN(len(functions)))})
 			}
 		}
-		at := looks(&scanned{functions: functions}, nil)
+		at, _ := looks(&scanned{functions: functions})
 		var weigh func(i uint32, depth int) int
 		weigh = func(i uint32, depth int) int {
 			if depth > len(functions) {
 				t.Fatal("a circle without a look")
 			}
 			n := functions[i].size
-			for _, callee := range functions[i].calls {
-				if at[callee] == nowhere {
-					n += weigh(callee, depth+1)
+			for _, c := range functions[i].calls {
+				if at[c.callee] == nowhere {
+					n += weigh(c.callee, depth+1)
 				}
 			}
 			return n

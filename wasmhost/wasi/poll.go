@@ -118,6 +118,17 @@ func (s *System) ready(e, sub []byte) {
 	}
 }
 
+// errOver unwinds a guest whose invocation is over. The engine passes errors of
+// this type on as they are.
+var errOver = sys.NewExitError(sys.ExitCodeContextCanceled)
+
+// look ends a guest whose invocation is over.
+func (s *System) look() {
+	if s.over() {
+		panic(errOver)
+	}
+}
+
 // sleep waits. A guest whose invocation is over meanwhile does not go on: it
 // would act as if it had slept to the end.
 func (s *System) sleep(d time.Duration) {
@@ -126,6 +137,6 @@ func (s *System) sleep(d time.Duration) {
 	select {
 	case <-t.C:
 	case <-s.Done:
-		panic(sys.NewExitError(sys.ExitCodeContextCanceled))
+		panic(errOver)
 	}
 }
