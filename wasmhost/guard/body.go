@@ -82,14 +82,14 @@ func (e *editor) change(in *instruction) (c change) {
 		return change{before: e.yield()}
 	case opCallIndirect:
 		if e.looks == afterCalls {
-			c.after = e.look(price(e.f.size))
+			c.after = e.lookAway(price(e.f.size))
 		}
 	case opCall:
 		if c.drop = in.arg >= e.imported; c.drop {
 			c.after = index(byte(opCall), e.renumbered(in.arg))
 		}
 		if e.looks == afterCalls && e.longCall(in.arg) {
-			c.after = append(c.after, e.look(price(e.f.size))...)
+			c.after = append(c.after, e.lookAway(price(e.f.size))...)
 		}
 	}
 	return c

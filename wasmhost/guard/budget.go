@@ -13,9 +13,10 @@ const (
 	least = 64
 
 	// steep is how many bytes are paid in full. Of longer code only a part is
-	// executed, usually, so that of the rest one byte in gentle is paid.
-	steep  = 256
-	gentle = 32
+	// executed, usually, so that of what follows one byte in gentle is paid, and
+	// beyond huge, where few but the hostile are, one in rough.
+	steep, gentle = 256, 32
+	huge, rough   = 64 << 10, 8
 
 	// advance is what a loop without calls pays at once, see writer.turn.
 	advance = 2 << 10
@@ -23,7 +24,7 @@ const (
 
 // price returns what code of so many bytes costs.
 func price(bytes int) int {
-	return max(least, min(bytes, steep)+max(0, bytes-steep)/gentle)
+	return max(least, min(bytes, steep)+max(0, min(bytes, huge)-steep)/gentle+max(0, bytes-huge)/rough)
 }
 
 // prices returns what it costs to pass through each region of a function.
@@ -51,6 +52,12 @@ func (w *writer) look(cost int) []byte {
 	return code(w.pay(code([]byte{i32Const}, signed(int64(cost)))), w.check())
 }
 
+// lookAway is the same look in a function of its own, which takes longer but
+// adds no branches where it stands.
+func (w *writer) lookAway(cost int) []byte {
+	return code([]byte{i32Const}, signed(int64(cost)), index(byte(opCall), w.spend))
+}
+
 // pay takes from the budget what the code pushes.
 func (w *writer) pay(cost []byte) []byte {
 	return code(index(globalGet, w.budget), cost, []byte{i32Sub}, index(globalSet, w.budget))
@@ -72,7 +79,7 @@ func (w *writer) turn(local uint32, cost int) []byte {
 	n := max(advance, 4*cost)
 	return code(index(localGet, local), []byte{i32Const}, signed(int64(cost)), []byte{i32Sub}, index(localTee, local),
 		[]byte{i32Const, 0, i32LtS, ifVoid, void},
-		[]byte{i32Const}, signed(int64(n)), index(localSet, local), w.look(n),
+		w.lookAway(n), []byte{i32Const}, signed(int64(n)), index(localSet, local),
 		[]byte{end})
 }
 

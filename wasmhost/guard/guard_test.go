@@ -258,8 +258,8 @@ func TestRefusesWhatTakesTooLongToCompile(t *testing.T) {
 		fits bool
 	}{
 		"an ordinary function":       {loops(500, 500), true},
-		"many branches":              {loops(15_000, 10), true},
-		"too many branches":          {loops(17_000, 1), false},
+		"many branches":              {loops(7_900, 10), true},
+		"too many branches":          {loops(8_100, 1), false},
 		"branches with many locals":  {loops(2_000, 5_000), false},
 		"locals and nothing of them": {loops(1, 9_000), true},
 	} {

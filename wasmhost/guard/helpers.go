@@ -69,6 +69,11 @@ func (w *writer) pauseBody() []byte {
 	return code([]byte{0}, index(byte(opCall), w.imported), []byte{i32Const}, signed(refill), index(globalSet, w.budget), []byte{end})
 }
 
+// spendBody is a look whose price is its parameter.
+func (w *writer) spendBody() []byte {
+	return code([]byte{0}, w.pay(get(0)), w.check(), []byte{end})
+}
+
 // The parameters of the other helpers are those of the instruction for which
 // they stand: (to, value or from, length).
 

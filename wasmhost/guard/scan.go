@@ -135,15 +135,15 @@ func (f *function) spread() {
 
 // judge refuses a function that would cost the compiler too much.
 func (s *scanned) judge(f *function, locals, index int) error {
-	branches := f.branches
+	complexity := f.branches * locals
 	if f.size > largeBody { // which looks after its calls
-		branches += len(f.calls)
+		complexity += len(f.calls) * locals
 	}
-	if branches > maxBranches || branches*locals > maxComplexity {
+	if f.branches > maxBranches || complexity > maxComplexity {
 		return fmt.Errorf("function %d has %d branches and %d locals, which would take too long to compile: make it smaller",
-			index, branches, locals)
+			index, f.branches, locals)
 	}
-	s.complexity = max(s.complexity, branches*locals)
+	s.complexity = max(s.complexity, complexity)
 	return nil
 }
 

@@ -69,6 +69,9 @@ func operands(r *module.Reader, in *instruction) {
 	case op >= 0x02 && op <= 0x04: // block, loop, if
 		r.SkipSigned(33)
 		in.branches = 1
+		if in.op == opLoop {
+			in.branches = 3 // with its look
+		}
 	case op == 0x0c, op == 0x0d: // br, br_if
 		r.U32()
 		in.branches = 1

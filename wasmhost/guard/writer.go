@@ -16,6 +16,7 @@ type writer struct {
 	extra    []helper          // functions that are added
 	imported uint32            // the index of the function that is imported
 	pause    uint32            // and of the helpers
+	spend    uint32
 	fill     uint32
 	copy     uint32
 	budget   uint32 // the index of the global
@@ -30,14 +31,17 @@ type helper struct {
 	body []byte
 }
 
-var threeNumbers = module.FuncType{Params: "\x7f\x7f\x7f"}
+var (
+	oneNumber    = module.FuncType{Params: "\x7f"}
+	threeNumbers = module.FuncType{Params: "\x7f\x7f\x7f"}
+)
 
 func newWriter(b []byte, m *module.Module, s *scanned) *writer {
 	w := &writer{in: b, m: m, scan: s, imported: uint32(m.ImportedFunctions)}
 	w.looks, w.weights = looks(s)
 	w.budget = uint32(m.ImportedGlobals + len(m.Globals) + len(s.order))
-	none := w.typeOf(module.FuncType{})
-	w.pause = w.add(none, w.pauseBody())
+	w.pause = w.add(w.typeOf(module.FuncType{}), w.pauseBody())
+	w.spend = w.add(w.typeOf(oneNumber), w.spendBody())
 	if s.fills {
 		w.fill = w.add(w.typeOf(threeNumbers), w.fillBody())
 	}
