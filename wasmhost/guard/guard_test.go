@@ -34,10 +34,17 @@ func rewrite(t testing.TB, b []byte) ([]byte, Facts) {
 
 func instantiate(t testing.TB, b []byte) api.Module {
 	t.Helper()
+	return instantiateWith(t, b, func() {})
+}
+
+func instantiateWith(t testing.TB, b []byte, onYield func()) api.Module {
+	t.Helper()
 	ctx := context.Background()
 	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	t.Cleanup(func() { r.Close(ctx) })
-	_, err := r.NewHostModuleBuilder(YieldModule).NewFunctionBuilder().WithFunc(func() {}).Export(YieldName).Instantiate(ctx)
+	_, err := r.NewHostModuleBuilder(YieldModule).
+		NewFunctionBuilder().WithFunc(onYield).Export(YieldName).
+		NewFunctionBuilder().WithFunc(func(n int32) int32 { return n + 1000 }).Export("more").Instantiate(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +315,19 @@ func TestRefusesInstructionsThatAreNotSupported(t *testing.T) {
 func FuzzRewrite(f *testing.F) {
 	f.Add(everything().Bytes())
 	f.Add(asm.New().Bytes())
+	f.Add(numbered().Bytes())
+	f.Add(turning().Bytes())
+	f.Add([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x04\x01\x02\x00\x0b"))
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	f.Cleanup(func() { r.Close(ctx) })
+	valid := func(b []byte) error {
+		c, err := r.CompileModule(ctx, b)
+		if err == nil {
+			c.Close(ctx)
+		}
+		return err
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := module.Read(b)
 		if err != nil {
@@ -319,6 +339,11 @@ func FuzzRewrite(f *testing.F) {
 		}
 		if _, err := module.Read(out); err != nil {
 			t.Errorf("what was rewritten cannot be read: %v", err)
+		}
+		if valid(b) == nil {
+			if err := valid(out); err != nil {
+				t.Errorf("what was rewritten is not valid any more: %v", err)
+			}
 		}
 	})
 }
