@@ -40,7 +40,7 @@ func instantiate(t testing.TB, b []byte) api.Module {
 func instantiateWith(t testing.TB, b []byte, onYield func()) api.Module {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	r := wazero.NewRuntime(ctx)
 	t.Cleanup(func() { r.Close(ctx) })
 	_, err := r.NewHostModuleBuilder(YieldModule).
 		NewFunctionBuilder().WithFunc(onYield).Export(YieldName).
