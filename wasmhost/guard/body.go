@@ -104,7 +104,7 @@ func (e *editor) enterLoop() (c change) {
 		return c
 	}
 	if r.outer == 0 || e.f.regions[r.outer].calls {
-		c.before = begin(e.local)
+		c.before = e.begin(e.local)
 	}
 	c.after = e.turn(e.local, e.prices[e.loop])
 	return c

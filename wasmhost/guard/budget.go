@@ -18,8 +18,9 @@ const (
 	steep, gentle = 256, 32
 	huge, rough   = 64 << 10, 8
 
-	// advance is what a loop without calls pays at once, see writer.turn.
-	advance = 2 << 10
+	// What a loop without calls pays in advance, see writer.turn: at its start,
+	// where it may be over soon, and then each time that is used up.
+	deposit, advance = 1 << 10, 16 << 10
 )
 
 // price returns what code of so many bytes costs.
@@ -83,6 +84,9 @@ func (w *writer) turn(local uint32, cost int) []byte {
 		[]byte{end})
 }
 
-// begin stands before the outermost loop that makes no calls: nothing has been
-// paid for it.
-func begin(local uint32) []byte { return code([]byte{i32Const, 0}, index(localSet, local)) }
+// begin stands before the outermost loop that makes no calls. It only pays:
+// who comes here again and again passes a look on the way.
+func (w *writer) begin(local uint32) []byte {
+	number := code([]byte{i32Const}, signed(deposit))
+	return code(w.pay(number), number, index(localSet, local))
+}
