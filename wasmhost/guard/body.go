@@ -50,10 +50,10 @@ func (w *writer) body(out []byte, i int) []byte {
 	return append(out, w.in[from:body.End]...)
 }
 
-// locals appends the declarations, with one more where a loop makes no calls.
+// locals appends the declarations, with one more where a loop pays in advance.
 func (e *editor) locals(out []byte, body module.Body) []byte {
-	for _, r := range e.f.regions[1:] {
-		if !r.calls {
+	for i := range e.f.regions {
+		if e.paysAhead(i) {
 			r := module.NewReader(e.in[:body.End], body.Start)
 			out = module.AppendU32(out, r.U32()+1)
 			return append(append(out, e.in[r.Offset():body.Instructions]...), 1, module.I32)
@@ -98,16 +98,20 @@ func (e *editor) change(in *instruction) (c change) {
 // enterLoop lets a loop look at its head.
 func (e *editor) enterLoop() (c change) {
 	e.loop++
-	r := &e.f.regions[e.loop]
-	if r.calls {
+	if !e.paysAhead(e.loop) {
 		c.after = e.look(e.prices[e.loop])
 		return c
 	}
-	if r.outer == 0 || e.f.regions[r.outer].calls {
+	if !e.paysAhead(int(e.f.regions[e.loop].outer)) {
 		c.before = e.begin(e.local)
 	}
 	c.after = e.turn(e.local, e.prices[e.loop])
 	return c
+}
+
+// paysAhead reports whether a region is a loop that pays in advance.
+func (e *editor) paysAhead(region int) bool {
+	return region > 0 && !e.f.regions[region].calls && e.prices[region] <= advance/4
 }
 
 // longCall reports whether a call may take long enough, or come back from deep

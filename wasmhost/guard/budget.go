@@ -71,20 +71,19 @@ func (w *writer) check() []byte {
 // yield calls the host, whatever is left of the budget.
 func (w *writer) yield() []byte { return index(byte(opCall), w.pause) }
 
-// turn is the look of a loop that makes no calls. To read and write a global
-// takes longer than many a loop, so it pays in advance and counts that down in
-// a local. What is left when it ends is lost: returned it would be paid twice
+// turn is the look of a loop that makes no calls and is not long. To read and
+// write a global takes longer than many a loop, so it pays in advance and counts
+// that down in a local. What is left when it ends is lost: returned it would be paid twice
 // where a branch forgets it, and kept it would be there for a million frames
 // of a recursion at once.
 func (w *writer) turn(local uint32, cost int) []byte {
-	n := max(advance, 4*cost)
 	return code(index(localGet, local), []byte{i32Const}, signed(int64(cost)), []byte{i32Sub}, index(localTee, local),
 		[]byte{i32Const, 0, i32LtS, ifVoid, void},
-		w.lookAway(n), []byte{i32Const}, signed(int64(n)), index(localSet, local),
+		index(byte(opCall), w.ahead), []byte{i32Const}, signed(advance), index(localSet, local),
 		[]byte{end})
 }
 
-// begin stands before the outermost loop that makes no calls. It only pays:
+// begin stands before the outermost loop that pays in advance. It only pays:
 // who comes here again and again passes a look on the way.
 func (w *writer) begin(local uint32) []byte {
 	number := code([]byte{i32Const}, signed(deposit))

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,16 +42,19 @@ func turning() *asm.Module {
 		asm.Get(1), asm.Get(0), asm.Call(add), asm.Set(1), down(0, 0), asm.End,
 		asm.I32(4), asm.Set(2), asm.Loop, asm.Void, sum, down(2, 0), asm.End, asm.Get(1)))
 	m.Export("result", m.Func("i", "i", "i", asm.Loop, module.I32, sum, down(0, 0), asm.Get(1), asm.End))
+	long := bytes.Repeat(asm.Code(asm.Get(1), asm.I32(1), asm.I32Add, asm.Set(1)), 14_000) // pays in full at each turn
+	m.Export("long", m.Func("i", "i", "ii",
+		asm.Loop, asm.Void, asm.I32(3), asm.Set(2), long, asm.Loop, asm.Void, sum, down(2, 0), asm.End, down(0, 0), asm.End, asm.Get(1)))
 	fill := asm.Code(asm.I32(0), asm.Get(0), asm.I32(1000), asm.Fill())
 	m.Export("fills", m.Func("i", "i", "", asm.Loop, asm.Void, fill, down(0, 0), asm.End, asm.I32(999), asm.Load8(0)))
 	m.Export("grows", m.Func("i", "i", "", asm.Loop, asm.Void, asm.I32(0), asm.Grow(), asm.Drop, down(0, 0), asm.End, asm.Size()))
-	recursive := add + 10
+	recursive := add + 11
 	m.Export("recursive", m.Func("i", "i", "", asm.Get(0), asm.Eqz, asm.If, module.I32, asm.I32(0), 0x05,
 		asm.Get(0), asm.Get(0), asm.I32(1), asm.I32Sub, asm.Call(recursive), asm.I32Add, asm.End))
 	return m
 }
 
-var shapes = []string{"loop", "nested", "left", "chosen", "calls", "mixed", "result", "fills", "grows", "recursive"}
+var shapes = []string{"loop", "nested", "left", "chosen", "calls", "mixed", "result", "long", "fills", "grows", "recursive"}
 
 func TestLoopsComputeAsBefore(t *testing.T) {
 	b := turning().Bytes()
@@ -112,10 +116,10 @@ func TestAYieldEndsTheGuest(t *testing.T) {
 
 func TestPricesGrowWithTheCode(t *testing.T) {
 	last := 0
-	for bytes := 0; bytes <= module.MaxBody; bytes += 7 {
-		p := price(bytes)
+	for n := 0; n <= module.MaxBody; n += 7 {
+		p := price(n)
 		if p < last || p < least || p > refill {
-			t.Fatalf("%d bytes cost %d after %d", bytes, p, last)
+			t.Fatalf("%d bytes cost %d after %d", n, p, last)
 		}
 		last = p
 	}

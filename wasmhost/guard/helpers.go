@@ -74,6 +74,11 @@ func (w *writer) spendBody() []byte {
 	return code([]byte{0}, w.pay(get(0)), w.check(), []byte{end})
 }
 
+// aheadBody pays what a loop pays in advance.
+func (w *writer) aheadBody() []byte {
+	return code([]byte{0}, w.look(advance), []byte{end})
+}
+
 // The parameters of the other helpers are those of the instruction for which
 // they stand: (to, value or from, length).
 

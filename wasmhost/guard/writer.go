@@ -17,6 +17,7 @@ type writer struct {
 	imported uint32            // the index of the function that is imported
 	pause    uint32            // and of the helpers
 	spend    uint32
+	ahead    uint32
 	fill     uint32
 	copy     uint32
 	budget   uint32 // the index of the global
@@ -42,6 +43,7 @@ func newWriter(b []byte, m *module.Module, s *scanned) *writer {
 	w.budget = uint32(m.ImportedGlobals + len(m.Globals) + len(s.order))
 	w.pause = w.add(w.typeOf(module.FuncType{}), w.pauseBody())
 	w.spend = w.add(w.typeOf(oneNumber), w.spendBody())
+	w.ahead = w.add(w.typeOf(module.FuncType{}), w.aheadBody())
 	if s.fills {
 		w.fill = w.add(w.typeOf(threeNumbers), w.fillBody())
 	}
