@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -124,8 +123,8 @@ func TestPricesGrowWithTheCode(t *testing.T) {
 		last = p
 	}
 	for _, v := range []int64{0, 1, 63, 64, 127, 128, 8191, 8192, piece, refill} {
-		if got, want := fmt.Sprint(signed(v)), fmt.Sprint(asm.I32(int(v))[1:]); got != want {
-			t.Errorf("%d is %s, want %s", v, got, want)
+		if got, want := signed(v), asm.I32(int(v))[1:]; !bytes.Equal(got, want) {
+			t.Errorf("%d is % x, want % x", v, got, want)
 		}
 	}
 }
