@@ -20,7 +20,7 @@ func (in *instance) call(ctx context.Context, r *run) (sandbox.Result, error) {
 // command runs _start with the event on standard input.
 func (in *instance) command(ctx context.Context, r *run) (sandbox.Result, error) {
 	r.sys.Stdin = r.inv.Payload
-	err := r.sandbox.handler.CallWithStack(r, nil)
+	err := r.enter(r.sandbox.handler, nil)
 	switch cause := r.cause.Load(); {
 	case cause == causeOutput: // whatever the guest made of that
 		return sandbox.Result{}, in.tooLargeFault()
@@ -43,7 +43,7 @@ func (in *instance) react(ctx context.Context, r *run) (sandbox.Result, error) {
 		return in.ended(ctx, r, err)
 	}
 	r.stack[0], r.stack[1] = uint64(ptr), uint64(len(r.inv.Payload))
-	if err := r.sandbox.handler.CallWithStack(r, r.stack[:]); err != nil {
+	if err := r.enter(r.sandbox.handler, r.stack[:]); err != nil {
 		return in.ended(ctx, r, err)
 	}
 	at, n := uint32(r.stack[0]>>32), uint32(r.stack[0])
@@ -70,7 +70,7 @@ func (e errDelivery) Error() string {
 func (in *instance) deliver(r *run) (ptr uint32, err error) {
 	n := len(r.inv.Payload)
 	r.stack[0] = uint64(n)
-	if err := r.sandbox.alloc.CallWithStack(r, r.stack[:1]); err != nil {
+	if err := r.enter(r.sandbox.alloc, r.stack[:1]); err != nil {
 		return 0, err
 	}
 	ptr = uint32(r.stack[0])

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/skiffhq/skiff/wasmhost/guard"
 	"github.com/skiffhq/skiff/wasmhost/wasi"
 )
 
@@ -42,7 +43,7 @@ func newEngine(ctx context.Context, cacheDir string) (*engine, error) {
 		WithCompilationCache(cache).
 		WithCoreFeatures(api.CoreFeaturesV2). // no threads, exceptions or tail calls
 		WithDebugInfoEnabled(false).
-		WithCloseOnContextDone(true))
+		WithCloseOnContextDone(false)) // guests yield, see guard
 	// The sources of time and entropy are never asked, as wasi does not use
 	// them, but the defaults would be made anew for each instance.
 	e.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
@@ -63,6 +64,7 @@ func (e *engine) offer(ctx context.Context) error {
 		}
 		e.offered[mod.Name()] = mod.ExportedFunctionDefinitions()
 	}
+	delete(e.offered[guard.YieldModule], guard.YieldName) // is for rewritten modules alone
 	return nil
 }
 

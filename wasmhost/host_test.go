@@ -23,6 +23,7 @@ func TestCheckNamesAllThatIsWrong(t *testing.T) {
 	imports := asm.New()
 	imports.Import("env", "abort", "iiii", "")
 	imports.Import("skiff", "teleport", "", "")
+	imports.Import("skiff", "yield", "", "")
 	imports.Import("wasi_snapshot_preview1", "fd_write", "i", "i")
 	imports.Alloc(8)
 	imports.Handler(asm.I64(0))
@@ -45,7 +46,7 @@ func TestCheckNamesAllThatIsWrong(t *testing.T) {
 		handler string
 		says    []string
 	}{
-		"imports":            {imports.Bytes(), "main.handle", []string{"env.abort", "skiff.teleport", "fd_write as (i32) -> (i32)"}},
+		"imports":            {imports.Bytes(), "main.handle", []string{"env.abort", "skiff.teleport", "skiff.yield", "fd_write as (i32) -> (i32)"}},
 		"too much memory":    {large.Bytes(), "main.handle", []string{"313 MiB", "memorySize is 256"}},
 		"no exports":         {bare.Bytes(), "main.handle", []string{`"handle"`, `"skiff_alloc"`}},
 		"no command":         {bare.Bytes(), "main._start", []string{`"_start"`}},

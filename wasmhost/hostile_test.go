@@ -84,6 +84,26 @@ func TestGuestsEndAtTheirDeadline(t *testing.T) {
 			return asm.Code(asm.Loop, asm.Void, asm.RefFunc(f), asm.Drop, asm.Br(0), asm.End, asm.I64(0))
 		},
 		"growing a memory that is large": instructions(asm.Loop, asm.Void, asm.I32(1), asm.Grow(), asm.Drop, asm.Br(0), asm.End, asm.I64(0)),
+		"calls of the host that take long": func(m *asm.Module) []byte {
+			random := m.Import("wasi_snapshot_preview1", "random_get", "ii", "i")
+			return asm.Code(asm.I32(1000), asm.Grow(), asm.Drop,
+				asm.Loop, asm.Void, asm.I32(0), asm.I32(1000<<16), asm.Call(random), asm.Drop, asm.Br(0), asm.End, asm.I64(0))
+		},
+		"calls of the host that are short": func(m *asm.Module) []byte {
+			say := m.Import("skiff", "log", "iii", "")
+			return asm.Code(asm.Loop, asm.Void, asm.I32(0), asm.I32(0), asm.I32(1), asm.Call(say), asm.Br(0), asm.End, asm.I64(0))
+		},
+		"short loops, called again and again": func(m *asm.Module) []byte {
+			f := m.Func("", "", "i", asm.I32(3), asm.Set(0), asm.Loop, asm.Void, asm.Get(0), asm.I32(1), asm.I32Sub, byte(0x22), byte(0), asm.BrIf(0), asm.End)
+			return asm.Code(asm.Loop, asm.Void, asm.Call(f), asm.Br(0), asm.End, asm.I64(0))
+		},
+		"a loop of much code": func(m *asm.Module) []byte {
+			var much []any
+			for range 50_000 {
+				much = append(much, asm.Get(2), asm.I32(1), asm.I32Add, asm.Set(2))
+			}
+			return asm.Code(asm.Loop, asm.Void, asm.Code(much...), asm.Br(0), asm.End, asm.I64(0))
+		},
 		"growing a table": func(m *asm.Module) []byte {
 			m.TableMin = 1
 			return asm.Code(asm.Loop, asm.Void, asm.RefNull(), asm.I32(1000), asm.TableGrow(), asm.Drop, asm.Br(0), asm.End, asm.I64(0))
@@ -251,14 +271,23 @@ func TestStartUpThatFails(t *testing.T) {
 			}
 		})
 	}
-	t.Run("by taking for ever", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-		defer cancel()
-		_, err := r.host.Start(ctx, r.unit(initialize(asm.Loop, asm.Void, asm.Br(0), asm.End), "main.handle"))
-		if !fault.Is(err, fault.Timeout) {
-			t.Errorf("got %v", err)
-		}
-	})
+	endless := asm.New()
+	endless.Alloc(8)
+	endless.Handler(asm.I64(0))
+	endless.Start = endless.Func("", "", "", asm.Loop, asm.Void, asm.Br(0), asm.End)
+	for name, code := range map[string][]byte{
+		"by taking for ever":                      initialize(asm.Loop, asm.Void, asm.Br(0), asm.End),
+		"by taking for ever in the start section": endless.Bytes(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+			defer cancel()
+			_, err := r.host.Start(ctx, r.unit(code, "main.handle"))
+			if !fault.Is(err, fault.Timeout) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 // TestNoRequestSeesTheMemoryOfAnother is about the security boundary: guests
@@ -292,6 +321,33 @@ func TestNoRequestSeesTheMemoryOfAnother(t *testing.T) {
 					t.Fatalf("after %d pages were filled a guest of %d pages found something: %+v, %v", pages, n, res.Failure, err)
 				}
 			}
+		}
+	}
+}
+
+// TestGuestsInALoopLetTheCollectorIn is about the world, which stops for a
+// collection only when every guest lets it.
+func TestGuestsInALoopLetTheCollectorIn(t *testing.T) {
+	r := newRig(t)
+	u := r.unit(reactor(instructions(asm.Loop, asm.Void, asm.Br(0), asm.End, asm.I64(0))), "main.handle")
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	const guests = 3 // more than there may be cores
+	for range guests {
+		in := r.start(u)
+		go func() {
+			_, err := in.Invoke(ctx, invocation("x", time.Minute))
+			in.Stop(context.Background())
+			ended <- err
+		}()
+	}
+	for range 10 {
+		runtime.GC()
+	}
+	cancel()
+	for range guests {
+		if err := <-ended; fault.ClassOf(err) != fault.Canceled {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (in *instance) boot(ctx context.Context, r *run) error {
 		}
 	}
 	if r.sandbox.initialize != nil {
-		if err := r.sandbox.initialize.CallWithStack(r, r.stack[:]); err != nil {
+		if err := r.enter(r.sandbox.initialize, r.stack[:]); err != nil {
 			return in.initFault(ctx, r, err)
 		}
 	}

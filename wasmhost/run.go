@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/skiffhq/skiff/core/sandbox"
@@ -19,7 +20,7 @@ import (
 type run struct {
 	base context.Context // knows the allocator
 	// done is closed to interrupt the guest, after which the run is not used
-	// again. It never changes, since the engine may look at it late.
+	// again.
 	done  chan struct{}
 	cause atomic.Uint32
 	timer *time.Timer
@@ -139,6 +140,19 @@ func (r *run) interrupt(cause uint32) {
 	}
 }
 
+// enter calls one of the guest's functions. A guest that returned before it saw
+// that it was interrupted is treated as if it had seen it.
+func (r *run) enter(f api.Function, stack []uint64) error {
+	if r.cause.Load() != causeNone {
+		return errInterrupted
+	}
+	err := f.CallWithStack(r, stack)
+	if err == nil && r.cause.Load() != causeNone {
+		return errInterrupted
+	}
+	return err
+}
+
 // reserve charges the files in /tmp.
 func (r *run) reserve(bytes int64) bool {
 	if bytes < 0 {
@@ -154,7 +168,7 @@ func (r *run) Allocate(uint64, uint64) experimental.LinearMemory { return &r.mem
 // System implements wasi.Carrier.
 func (r *run) System() *wasi.System { return &r.sys }
 
-// Deadline implements context.Context. The engine asks Done alone.
+// Deadline implements context.Context. The engine asks for values alone.
 func (r *run) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements context.Context.

@@ -6,10 +6,13 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/skiffhq/skiff/wasmhost/guard"
 )
 
 // skiffModule is the name under which guests import what is our own.
-const skiffModule = "skiff"
+const skiffModule = guard.YieldModule
 
 // Keys of meta. They are part of the interface to guests.
 const (
@@ -26,7 +29,24 @@ func instantiateSkiff(ctx context.Context, r wazero.Runtime) (api.Module, error)
 	b := r.NewHostModuleBuilder(skiffModule)
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(log), []api.ValueType{i32, i32, i32}, nil).Export("log")
 	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(meta), []api.ValueType{i32, i32, i32}, []api.ValueType{i32}).Export("meta")
+	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(yield), nil, nil).Export(guard.YieldName)
 	return b.Instantiate(ctx)
+}
+
+// errInterrupted unwinds a guest that was interrupted; why is in its run. The
+// engine passes errors of this type on as they are.
+var errInterrupted = sys.NewExitError(sys.ExitCodeContextCanceled)
+
+// yield is called by guests whose budget is used up. To be in Go is enough for
+// the scheduler and the collector, which take over where a function begins if
+// they want to.
+func yield(ctx context.Context, _ []uint64) { ctx.(*run).look() }
+
+// look ends the guest if it was interrupted.
+func (r *run) look() {
+	if r.cause.Load() != causeNone {
+		panic(errInterrupted)
+	}
 }
 
 var levels = [...]string{"debug", "info", "warn", "error"}
@@ -34,9 +54,11 @@ var levels = [...]string{"debug", "info", "warn", "error"}
 // log writes one line: log(level, ptr, len), with the levels 0 debug, 1 info,
 // 2 warn and 3 error. What lies outside the memory is not written.
 func log(ctx context.Context, mod api.Module, stack []uint64) {
+	r := ctx.(*run)
+	r.look()
 	level := levels[min(uint32(stack[0]), uint32(len(levels)-1))]
 	if b, ok := mod.Memory().Read(uint32(stack[1]), uint32(stack[2])); ok {
-		ctx.(*run).logs.add(level, "log", b)
+		r.logs.add(level, "log", b)
 	}
 }
 
@@ -45,7 +67,9 @@ func log(ctx context.Context, mod api.Module, stack []uint64) {
 // can ask again. It returns 0 for what is not known, as everything about the
 // request is during initialisation.
 func meta(ctx context.Context, mod api.Module, stack []uint64) {
-	value := ctx.(*run).meta(uint32(stack[0]))
+	r := ctx.(*run)
+	r.look()
+	value := r.meta(uint32(stack[0]))
 	n := min(uint32(len(value)), uint32(stack[2]))
 	if !mod.Memory().WriteString(uint32(stack[1]), value[:n]) {
 		value = ""

@@ -34,9 +34,20 @@ func rewrite(t testing.TB, b []byte) ([]byte, Facts) {
 
 func instantiate(t testing.TB, b []byte) api.Module {
 	t.Helper()
+	return instantiateWith(t, b, func() {})
+}
+
+func instantiateWith(t testing.TB, b []byte, onYield func()) api.Module {
+	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
+	r := wazero.NewRuntime(ctx)
 	t.Cleanup(func() { r.Close(ctx) })
+	_, err := r.NewHostModuleBuilder(YieldModule).
+		NewFunctionBuilder().WithFunc(onYield).Export(YieldName).
+		NewFunctionBuilder().WithFunc(func(n int32) int32 { return n + 1000 }).Export("more").Instantiate(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mod, err := r.InstantiateWithConfig(ctx, b, wazero.NewModuleConfig().WithName(""))
 	if err != nil {
 		t.Fatal(err)
@@ -181,23 +192,23 @@ func TestFindsWhatCanBePutBack(t *testing.T) {
 
 func TestLooksWhereAGuestCouldRunLong(t *testing.T) {
 	leaf := function{size: 10}
-	heavy := function{size: maxWeight + 1}
+	heavy := function{size: largeBody + 1}
 	for name, c := range map[string]struct {
 		functions []function
 		want      []where
 	}{
 		"a leaf":              {[]function{leaf}, []where{nowhere}},
-		"a call":              {[]function{leaf, {size: 10, calls: []uint32{0}}}, []where{nowhere, nowhere}},
-		"itself":              {[]function{{size: 10, calls: []uint32{0}}}, []where{atEntry}},
-		"a circle of three":   {[]function{{size: 1, calls: []uint32{1}}, {size: 1, calls: []uint32{2}}, {size: 1, calls: []uint32{0}}}, []where{atEntry, atEntry, atEntry}},
+		"a call":              {[]function{leaf, {size: 10, calls: []call{{callee: 0}}}}, []where{nowhere, nowhere}},
+		"itself":              {[]function{{size: 10, calls: []call{{callee: 0}}}}, []where{atEntry}},
+		"a circle of three":   {[]function{{size: 1, calls: []call{{callee: 1}}}, {size: 1, calls: []call{{callee: 2}}}, {size: 1, calls: []call{{callee: 0}}}}, []where{atEntry, atEntry, atEntry}},
 		"through a table":     {[]function{{size: 10, indirect: true}}, []where{atEntry}},
 		"much code":           {[]function{heavy}, []where{afterCalls}},
-		"many calls":          {[]function{{size: 100}, {size: 100, calls: make([]uint32, 100)}}, []where{nowhere, atEntry}},
-		"a caller of a heavy": {[]function{heavy, {size: 10, calls: []uint32{0}}}, []where{afterCalls, nowhere}},
-		"not in the circle":   {[]function{{size: 1, calls: []uint32{1}}, {size: 1, calls: []uint32{0}}, {size: 1, calls: []uint32{0}}}, []where{atEntry, atEntry, nowhere}},
+		"many calls":          {[]function{{size: 100}, {size: 100, calls: make([]call, 100)}}, []where{nowhere, atEntry}},
+		"a caller of a heavy": {[]function{heavy, {size: 10, calls: []call{{callee: 0}}}}, []where{afterCalls, nowhere}},
+		"not in the circle":   {[]function{{size: 1, calls: []call{{callee: 1}}}, {size: 1, calls: []call{{callee: 0}}}, {size: 1, calls: []call{{callee: 0}}}}, []where{atEntry, atEntry, nowhere}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := looks(&scanned{functions: c.functions}, nil)
+			got, _ := looks(&scanned{functions: c.functions})
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -214,19 +225,19 @@ func TestNoChainIsLongWithoutALook(t *testing.T) {
 		for i := range functions {
 			functions[i].size = random.IntN(300)
 			for range random.IntN(6) {
-				functions[i].calls = append(functions[i].calls, uint32(random.IntN(len(functions))))
+				functions[i].calls = append(functions[i].calls, call{callee: uint32(random.IntN(len(functions)))})
 			}
 		}
-		at := looks(&scanned{functions: functions}, nil)
+		at, _ := looks(&scanned{functions: functions})
 		var weigh func(i uint32, depth int) int
 		weigh = func(i uint32, depth int) int {
 			if depth > len(functions) {
 				t.Fatal("a circle without a look")
 			}
 			n := functions[i].size
-			for _, callee := range functions[i].calls {
-				if at[callee] == nowhere {
-					n += weigh(callee, depth+1)
+			for _, c := range functions[i].calls {
+				if at[c.callee] == nowhere {
+					n += weigh(c.callee, depth+1)
 				}
 			}
 			return n
@@ -254,8 +265,8 @@ func TestRefusesWhatTakesTooLongToCompile(t *testing.T) {
 		fits bool
 	}{
 		"an ordinary function":       {loops(500, 500), true},
-		"many branches":              {loops(15_000, 10), true},
-		"too many branches":          {loops(17_000, 1), false},
+		"many branches":              {loops(7_900, 10), true},
+		"too many branches":          {loops(8_100, 1), false},
 		"branches with many locals":  {loops(2_000, 5_000), false},
 		"locals and nothing of them": {loops(1, 9_000), true},
 	} {
@@ -304,6 +315,19 @@ func TestRefusesInstructionsThatAreNotSupported(t *testing.T) {
 func FuzzRewrite(f *testing.F) {
 	f.Add(everything().Bytes())
 	f.Add(asm.New().Bytes())
+	f.Add(numbered().Bytes())
+	f.Add(turning().Bytes())
+	f.Add([]byte("\x00asm\x01\x00\x00\x00\x01\x04\x01\x60\x00\x00\x03\x02\x01\x00\x0a\x04\x01\x02\x00\x0b"))
+	ctx := context.Background()
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(api.CoreFeaturesV2))
+	f.Cleanup(func() { r.Close(ctx) })
+	valid := func(b []byte) error {
+		c, err := r.CompileModule(ctx, b)
+		if err == nil {
+			c.Close(ctx)
+		}
+		return err
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := module.Read(b)
 		if err != nil {
@@ -315,6 +339,11 @@ func FuzzRewrite(f *testing.F) {
 		}
 		if _, err := module.Read(out); err != nil {
 			t.Errorf("what was rewritten cannot be read: %v", err)
+		}
+		if valid(b) == nil {
+			if err := valid(out); err != nil {
+				t.Errorf("what was rewritten is not valid any more: %v", err)
+			}
 		}
 	})
 }

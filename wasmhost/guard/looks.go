@@ -1,7 +1,5 @@
 package guard
 
-import "github.com/skiffhq/skiff/wasmhost/module"
-
 // where tells where a function looks.
 type where uint8
 
@@ -11,7 +9,9 @@ const (
 	afterCalls // and at the entry
 )
 
-// looks decides where functions look whether they were interrupted.
+// looks decides where functions look whether they were interrupted, beside the
+// heads of their loops, and tells what each weighs, in bytes of code with all
+// that it calls and that does not look.
 //
 // Without a loop a guest runs long in two ways only: by calling, in a circle
 // or twice at each of many levels, and by returning from a deep recursion
@@ -19,28 +19,28 @@ const (
 // table (which may close one), or that weighs much, looks at its entry. So a
 // function that does not look weighs little. One that has much code of its
 // own looks after its calls, too, for the way back.
-func looks(s *scanned, m *module.Module) []where {
-	out := make([]where, len(s.functions))
-	weight := make([]int, len(s.functions))
+func looks(s *scanned) (out []where, weight []int) {
+	out = make([]where, len(s.functions))
+	weight = make([]int, len(s.functions))
 	for _, group := range components(s.functions) {
 		for _, i := range group {
 			f := &s.functions[i]
 			weight[i] = f.size
 			circle := f.indirect || len(group) > 1
-			for _, callee := range f.calls {
-				if circle = circle || callee == i; out[callee] == nowhere && callee != i {
-					weight[i] = min(weight[i]+weight[callee], maxWeight+1)
+			for _, c := range f.calls {
+				if circle = circle || c.callee == i; out[c.callee] == nowhere && c.callee != i {
+					weight[i] = min(weight[i]+weight[c.callee], maxWeight+1)
 				}
 			}
 			if circle || weight[i] > maxWeight {
 				out[i] = atEntry
 			}
-			if out[i] == atEntry && f.size > maxWeight {
+			if out[i] == atEntry && f.size > largeBody {
 				out[i] = afterCalls
 			}
 		}
 	}
-	return out
+	return out, weight
 }
 
 // components returns the strongly connected components of the graph of calls,
@@ -84,7 +84,7 @@ func (t *tarjan) visit(root uint32) {
 	for len(path) > 0 {
 		at := &path[len(path)-1]
 		if calls := t.functions[at.f].calls; at.call < len(calls) {
-			callee := calls[at.call]
+			callee := calls[at.call].callee
 			at.call++
 			switch {
 			case t.number[callee] == 0:

@@ -8,9 +8,14 @@ type opcode uint32
 const (
 	opBlock        opcode = 0x02
 	opLoop         opcode = 0x03
+	opIf           opcode = 0x04
+	opEnd          opcode = 0x0b
 	opCall         opcode = 0x10
 	opCallIndirect opcode = 0x11
+	opGlobalGet    opcode = 0x23
+	opGlobalSet    opcode = 0x24
 	opTableSet     opcode = 0x26
+	opMemoryGrow   opcode = 0x40
 	opRefFunc      opcode = 0xd2
 	opMemoryInit   opcode = 0xfc08
 	opDataDrop     opcode = 0xfc09
@@ -49,7 +54,7 @@ func walk(b []byte, at int, fn func(*instruction)) error {
 			fn(in)
 		}
 	}
-	if r.Err() == nil && (in.op != 0x0b || at == len(b)) {
+	if r.Err() == nil && (in.op != opEnd || at == len(b)) {
 		r.Fail("a function has no end")
 	}
 	return r.Err()
@@ -64,6 +69,9 @@ func operands(r *module.Reader, in *instruction) {
 	case op >= 0x02 && op <= 0x04: // block, loop, if
 		r.SkipSigned(33)
 		in.branches = 1
+		if in.op == opLoop {
+			in.branches = 3 // with its look
+		}
 	case op == 0x0c, op == 0x0d: // br, br_if
 		r.U32()
 		in.branches = 1

@@ -1,111 +1,181 @@
 package guard
 
-import (
-	"errors"
-
-	"github.com/skiffhq/skiff/wasmhost/module"
-)
+import "github.com/skiffhq/skiff/wasmhost/module"
 
 // writer puts the new module together.
 type writer struct {
-	in    []byte
-	out   []byte
-	m     *module.Module
-	scan  *scanned
-	looks []where
-	err   error
+	in      []byte
+	out     []byte
+	m       *module.Module
+	scan    *scanned
+	looks   []where
+	weights []int
+	err     error
 
-	extra      []helper // functions that are added
-	fill, copy uint32   // their indices
-	helperType uint32
-	globals    bool // the section of globals has been written
-	variables  []export
+	types    []module.FuncType // that are added
+	extra    []helper          // functions that are added
+	imported uint32            // the index of the function that is imported
+	pause    uint32            // and of the helpers
+	spend    uint32
+	ahead    uint32
+	fill     uint32
+	copy     uint32
+	budget   uint32 // the index of the global
+
+	imports, globals bool // the section has been written
+	variables        []export
 }
 
-// helper is a function that stands for an instruction.
-type helper struct{ body []byte }
+// helper is a function that is added.
+type helper struct {
+	typ  uint32
+	body []byte
+}
 
-var threeNumbers = module.FuncType{Params: "\x7f\x7f\x7f"}
+var (
+	oneNumber    = module.FuncType{Params: "\x7f"}
+	threeNumbers = module.FuncType{Params: "\x7f\x7f\x7f"}
+)
 
-// helpers adds the functions that the module needs. They come last, so that
-// no index changes.
-func (w *writer) helpers() {
-	next := uint32(w.m.ImportedFunctions + len(w.m.Functions))
-	if w.scan.fills {
-		w.fill = next + uint32(len(w.extra))
-		w.extra = append(w.extra, helper{fillBody()})
+func newWriter(b []byte, m *module.Module, s *scanned) *writer {
+	w := &writer{in: b, m: m, scan: s, imported: uint32(m.ImportedFunctions)}
+	w.looks, w.weights = looks(s)
+	w.budget = uint32(m.ImportedGlobals + len(m.Globals) + len(s.order))
+	w.pause = w.add(w.typeOf(module.FuncType{}), w.pauseBody())
+	w.spend = w.add(w.typeOf(oneNumber), w.spendBody())
+	w.ahead = w.add(w.typeOf(module.FuncType{}), w.aheadBody())
+	if s.fills {
+		w.fill = w.add(w.typeOf(threeNumbers), w.fillBody())
 	}
-	if w.scan.copies {
-		w.copy = next + uint32(len(w.extra))
-		w.extra = append(w.extra, helper{copyBody()})
+	if s.copies {
+		w.copy = w.add(w.typeOf(threeNumbers), w.copyBody())
 	}
-	w.helperType = uint32(len(w.m.Types))
-	for i, t := range w.m.Types {
-		if t == threeNumbers {
-			w.helperType = uint32(i)
+	return w
+}
+
+// add adds a function behind all others and returns its index. The one that it
+// yields by must be the first.
+func (w *writer) add(typ uint32, body []byte) uint32 {
+	if len(w.extra) == 0 {
+		w.pause = w.renumbered(uint32(w.m.ImportedFunctions + len(w.m.Functions)))
+	}
+	w.extra = append(w.extra, helper{typ, body})
+	return w.pause + uint32(len(w.extra)-1)
+}
+
+// typeOf returns the index of a signature, which is added where there is none.
+func (w *writer) typeOf(t module.FuncType) uint32 {
+	for i, known := range w.m.Types {
+		if t == known {
+			return uint32(i)
 		}
 	}
-	if _, ok := w.m.Section(module.SectionType); !ok {
-		w.err = errors.New("it has functions and no types")
+	for i, known := range w.types {
+		if t == known {
+			return uint32(len(w.m.Types) + i)
+		}
 	}
+	w.types = append(w.types, t)
+	return uint32(len(w.m.Types) + len(w.types) - 1)
 }
 
 // module writes all sections in their order.
 func (w *writer) module() []byte {
-	w.out = append(make([]byte, 0, len(w.in)+len(w.in)/8+256), w.in[:8]...)
+	w.out = append(make([]byte, 0, len(w.in)+len(w.in)/4+256), w.in[:8]...)
+	if _, ok := w.m.Section(module.SectionType); !ok {
+		w.typeSection(module.Section{})
+	}
 	for _, s := range w.m.Sections {
-		switch s.ID {
-		case module.SectionType:
-			w.types(s)
-		case module.SectionFunction:
-			w.functions(s)
-		case module.SectionTable:
-			w.tables()
-		case module.SectionGlobal:
-			w.addGlobals(s)
-		case module.SectionExport:
-			w.addGlobals(module.Section{})
-			w.exports(s)
-		case module.SectionStart, module.SectionElement, module.SectionDataCount:
-			w.addGlobals(module.Section{})
-			w.same(s)
-		case module.SectionCode:
-			w.addGlobals(module.Section{})
-			w.code()
-		default:
-			w.same(s)
-		}
+		w.missing(s.ID)
+		w.next(s)
 	}
 	return w.out
 }
 
-func (w *writer) same(s module.Section) { w.out = append(w.out, w.in[s.Start:s.End]...) }
+// missing writes the sections that must come before one, where the module has
+// none of them.
+func (w *writer) missing(before module.SectionID) {
+	switch before {
+	case module.SectionFunction:
+		w.addImport(module.Section{})
+	case module.SectionExport, module.SectionStart, module.SectionElement, module.SectionDataCount, module.SectionCode:
+		w.addGlobals(module.Section{})
+	}
+}
+
+// next writes a section anew.
+func (w *writer) next(s module.Section) {
+	switch s.ID {
+	case module.SectionType:
+		w.typeSection(s)
+	case module.SectionImport:
+		w.addImport(s)
+	case module.SectionFunction:
+		w.functions(s)
+	case module.SectionTable:
+		w.tables()
+	case module.SectionGlobal:
+		w.addGlobals(s)
+	case module.SectionExport:
+		w.exports(s)
+	case module.SectionStart:
+		w.start(s)
+	case module.SectionElement:
+		w.elements(s)
+	case module.SectionCode:
+		w.code()
+	case module.SectionCustom:
+		w.custom(s)
+	default:
+		w.out = append(w.out, w.in[s.Start:s.End]...)
+	}
+}
 
 func (w *writer) section(id module.SectionID, contents []byte) {
 	w.out = append(w.out, byte(id))
 	w.out = append(module.AppendU32(w.out, uint32(len(contents))), contents...)
 }
 
-// rest returns the entries of a section that is a list, without their number.
-func (w *writer) rest(s module.Section) []byte {
+// longer begins a section that is a list with more entries than it had.
+func (w *writer) longer(s module.Section, had, more int) []byte {
+	b := module.AppendU32(nil, uint32(had+more))
+	if s.End == 0 {
+		return b
+	}
 	r := module.NewReader(w.in[:s.End], s.Body)
 	r.U32()
-	return w.in[r.Offset():s.End]
+	return append(b, w.in[r.Offset():s.End]...)
 }
 
-func (w *writer) types(s module.Section) {
-	if len(w.extra) == 0 || int(w.helperType) < len(w.m.Types) {
-		w.same(s)
+func (w *writer) typeSection(s module.Section) {
+	b := w.longer(s, len(w.m.Types), len(w.types))
+	for _, t := range w.types {
+		b = append(b, 0x60, byte(len(t.Params)))
+		b = append(append(b, t.Params...), 0)
+	}
+	w.section(module.SectionType, b)
+}
+
+// addImport writes the section of imports, unless it has been written, with
+// one more. It comes last, so that other imports keep their indices.
+func (w *writer) addImport(s module.Section) {
+	if w.imports {
 		return
 	}
-	b := append(module.AppendU32(nil, uint32(len(w.m.Types)+1)), w.rest(s)...)
-	w.section(s.ID, append(b, 0x60, 3, module.I32, module.I32, module.I32, 0))
+	w.imports = true
+	b := w.longer(s, len(w.m.Imports), 1)
+	b = appendName(appendName(b, YieldModule), YieldName)
+	w.section(module.SectionImport, module.AppendU32(append(b, byte(module.Func)), w.typeOf(module.FuncType{})))
+}
+
+func appendName(b []byte, name string) []byte {
+	return append(module.AppendU32(b, uint32(len(name))), name...)
 }
 
 func (w *writer) functions(s module.Section) {
-	b := append(module.AppendU32(nil, uint32(len(w.m.Functions)+len(w.extra))), w.rest(s)...)
-	for range w.extra {
-		b = module.AppendU32(b, w.helperType)
+	b := w.longer(s, len(w.m.Functions), len(w.extra))
+	for _, h := range w.extra {
+		b = module.AppendU32(b, h.typ)
 	}
 	w.section(s.ID, b)
 }
@@ -124,100 +194,19 @@ func (w *writer) tables() {
 }
 
 // addGlobals writes the section of globals, unless it has been written, with
-// one more for each function that a reference is taken of.
+// one more for each function that a reference is taken of, and the budget.
 func (w *writer) addGlobals(s module.Section) {
 	if w.globals {
-		if s.End > 0 {
-			w.same(s)
-		}
 		return
 	}
 	w.globals = true
-	if s.End == 0 && len(w.scan.order) == 0 {
-		return
-	}
-	b := module.AppendU32(nil, uint32(len(w.m.Globals)+len(w.scan.order)))
-	if s.End > 0 {
-		b = append(b, w.rest(s)...)
-	}
+	b := module.AppendU32(nil, w.budget-uint32(w.m.ImportedGlobals)+1)
+	b = append(b, w.initialisers(s)...)
 	for _, f := range w.scan.order {
-		b = append(b, module.FuncRef, 0, 0xd2)
-		b = append(module.AppendU32(b, f), 0x0b)
+		b = append(b, module.FuncRef, 0)
+		b = append(append(b, index(byte(opRefFunc), w.renumbered(f))...), end)
 	}
+	b = append(b, module.I32, 1)
+	b = append(append(append(b, i32Const), signed(refill)...), end)
 	w.section(module.SectionGlobal, b)
-}
-
-// exports adds the variables to the section of exports. A module without any
-// export has no handler, so there always is one.
-func (w *writer) exports(s module.Section) {
-	b := append(module.AppendU32(nil, uint32(len(w.m.Exports)+len(w.variables))), w.rest(s)...)
-	for _, v := range w.variables {
-		b = append(module.AppendU32(b, uint32(len(v.name))), v.name...)
-		b = module.AppendU32(append(b, byte(module.Global)), v.index)
-	}
-	w.section(s.ID, b)
-}
-
-func (w *writer) code() {
-	b := module.AppendU32(nil, uint32(len(w.m.Bodies)+len(w.extra)))
-	var body []byte
-	for i := range w.m.Bodies {
-		body = w.body(body[:0], i)
-		b = append(module.AppendU32(b, uint32(len(body))), body...)
-	}
-	for _, h := range w.extra {
-		b = append(module.AppendU32(b, uint32(len(h.body))), h.body...)
-	}
-	w.section(module.SectionCode, b)
-}
-
-// body appends one function, changed where it must be.
-func (w *writer) body(out []byte, i int) []byte {
-	body := w.m.Bodies[i]
-	out = append(out, w.in[body.Start:body.Instructions]...)
-	if w.looks[i] != nowhere && !w.scan.functions[i].loops {
-		out = append(out, look...)
-	}
-	from := body.Instructions // what has been copied
-	// The scan has walked it without a fault.
-	_ = walk(w.in[:body.End], body.Instructions, func(in *instruction) {
-		instead, keep := w.replace(i, in)
-		if instead == nil {
-			return
-		}
-		end := in.start
-		if keep {
-			end = in.end
-		}
-		out = append(append(out, w.in[from:end]...), instead...)
-		from = in.end
-	})
-	return append(out, w.in[from:body.End]...)
-}
-
-// replace returns what stands for an instruction, or after it where it is
-// kept; nil changes nothing.
-func (w *writer) replace(i int, in *instruction) (instead []byte, keep bool) {
-	switch in.op {
-	case opMemoryFill:
-		return module.AppendU32([]byte{byte(opCall)}, w.fill), false
-	case opMemoryCopy:
-		return module.AppendU32([]byte{byte(opCall)}, w.copy), false
-	case opRefFunc:
-		return module.AppendU32([]byte{0x23}, w.scan.references[in.arg]), false
-	case opCallIndirect:
-		if w.looks[i] == afterCalls {
-			return look, true
-		}
-	case opCall:
-		if w.looks[i] == afterCalls && w.calleeLooks(in.arg) {
-			return look, true
-		}
-	}
-	return nil, false
-}
-
-func (w *writer) calleeLooks(f uint32) bool {
-	i := int64(f) - int64(w.m.ImportedFunctions)
-	return i >= 0 && i < int64(len(w.looks)) && w.looks[i] != nowhere
 }

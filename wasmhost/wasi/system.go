@@ -146,10 +146,12 @@ func Instantiate(ctx context.Context, r wazero.Runtime) (api.Module, error) {
 	return b.Instantiate(ctx)
 }
 
-// bridge finds the guest's System. It allocates nothing.
+// bridge finds the guest's System, and ends a guest whose invocation is over:
+// what the host does for it may take longer than its code. It allocates nothing.
 func bridge(run func(s *System, p []uint64) Errno) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
 		s := systemOf(ctx)
+		s.look()
 		s.mem = mod.Memory()
 		stack[0] = uint64(run(s, stack))
 	}

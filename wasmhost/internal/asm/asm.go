@@ -98,6 +98,15 @@ func (m *Module) Elements(functions ...int) {
 	m.elements = append(m.elements, b)
 }
 
+// RawElements adds a segment of elements that is taken as it is.
+func (m *Module) RawElements(b ...byte) { m.elements = append(m.elements, b) }
+
+// ExportGlobal exports a global.
+func (m *Module) ExportGlobal(name string, index int) *Module {
+	m.exports = append(m.exports, module.AppendU32(append(sized([]byte(name)), byte(module.Global)), uint32(index)))
+	return m
+}
+
 // Global adds a variable with a first value and returns its index.
 func (m *Module) Global(letter byte, init ...any) int {
 	m.Globals = append(m.Globals, values[letter], 1)
