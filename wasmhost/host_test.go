@@ -232,3 +232,34 @@ func TestAClosedHostServesNobody(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestInterruptionAtTheEndOfStartUpCounts ends the context while a start-up
+// runs that takes no time, so that the interruption often comes too late to
+// end it.
+func TestInterruptionAtTheEndOfStartUpCounts(t *testing.T) {
+	r := newRig(t)
+	m := asm.New()
+	m.Export("_initialize", m.Func("", "", ""))
+	m.Alloc(8)
+	m.Handler(asm.I64(0))
+	u := r.unit(m.Bytes(), "main.handle")
+	if err := r.host.Prepare(context.Background(), u); err != nil {
+		t.Fatal(err)
+	}
+	un := (*r.host.units.Load())[u.Key]
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 500 {
+		run, err := un.newRun()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := &instance{un: un, run: run}
+		err = in.boot(ctx, run)
+		run.clean()
+		run.close()
+		if !fault.Is(err, fault.Canceled) && !fault.Is(err, fault.InitFailed) {
+			t.Fatalf("got %v", err)
+		}
+	}
+}

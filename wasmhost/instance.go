@@ -91,12 +91,23 @@ func (un *unit) reserve(r *run) error {
 }
 
 // boot makes the module's instance, unless there is one, and runs its own
-// start-up.
+// start-up. An interruption that comes at the last moment, when that has ended
+// well, is one all the same: the run cannot be used after it.
 func (in *instance) boot(ctx context.Context, r *run) error {
-	if in.un.code.outline.starts {
-		stop := r.arm(ctx, initTimeout)
-		defer func() { r.disarm(stop) }()
+	if !in.un.code.outline.starts {
+		return in.initialise(ctx, r)
 	}
+	stop := r.arm(ctx, initTimeout)
+	err := in.initialise(ctx, r)
+	r.disarm(stop)
+	if err == nil && !r.intact() {
+		r.interrupt(causeTimeout) // unless the one on its way was quicker
+		err = in.initFault(ctx, r, errInterrupted)
+	}
+	return err
+}
+
+func (in *instance) initialise(ctx context.Context, r *run) error {
 	if r.sandbox.mod == nil {
 		if err := r.fill(); err != nil {
 			return in.initFault(ctx, r, err)
