@@ -2,6 +2,8 @@ package wasmhost
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -257,6 +259,12 @@ func (c *code) read() ([]byte, error) {
 	b, err := c.root.ReadFile(c.key.file)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, "code_unreadable", "read code %.12s", c.key.sha)
+	}
+	// A bare module is all that its bundle holds, so its name tells whether the
+	// disk has kept it well.
+	if sum := sha256.Sum256(b); c.tree.Kind() == artifact.KindWasm && hex.EncodeToString(sum[:]) != c.key.sha {
+		return nil, fault.New(fault.Internal, fault.ReasonBadBundle, "read code %.12s: its unpacked copy has changed on disk", c.key.sha).
+			WithRemedy("delete artifacts/trees in the data directory and restart: it is unpacked again from what was uploaded")
 	}
 	return b, nil
 }

@@ -2,8 +2,10 @@ package wasmhost
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -261,5 +263,28 @@ func TestInterruptionAtTheEndOfStartUpCounts(t *testing.T) {
 		if !fault.Is(err, fault.Canceled) && !fault.Is(err, fault.InitFailed) {
 			t.Fatalf("got %v", err)
 		}
+	}
+}
+
+func TestCodeThatChangedOnDiskIsNotRun(t *testing.T) {
+	r := newRig(t)
+	u := r.unit(echo(), "main.handle")
+	tree, err := r.store.Open(context.Background(), u.CodeSHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(tree.Dir(), artifact.WasmFile)
+	tree.Release()
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := slices.Clone(good)
+	bad[len(bad)-2] ^= 1
+	if err := errors.Join(os.Chmod(file, 0o600), os.WriteFile(file, bad, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.host.Prepare(context.Background(), u); !fault.HasReason(err, fault.ReasonBadBundle) || fault.Of(err).Remedy == "" {
+		t.Errorf("got %v", err)
 	}
 }
