@@ -118,7 +118,9 @@ func (r *run) close() {
 	}
 }
 
-// arm sees to it that the guest is interrupted after a time or when ctx ends. The returned function must be called when the guest has ended.
+// arm sees to it that the guest is interrupted after a time or when ctx ends.
+// What it returns belongs to disarm, which must be called when the guest has
+// ended.
 func (r *run) arm(ctx context.Context, left time.Duration) (disarm func() bool) {
 	if ctx.Done() != nil {
 		disarm = context.AfterFunc(ctx, func() { r.interrupt(causeCanceled) })
@@ -127,8 +129,10 @@ func (r *run) arm(ctx context.Context, left time.Duration) (disarm func() bool) 
 	return disarm
 }
 
-func (r *run) disarm(ctx func() bool) {
-	if !r.timer.Stop() || ctx != nil && !ctx() {
+// disarm ends what arm began. An interruption that is already on its way may
+// come at any time after it, so the run is spent.
+func (r *run) disarm(stop func() bool) {
+	if !r.timer.Stop() || stop != nil && !stop() {
 		r.spent = true
 	}
 }
@@ -153,7 +157,8 @@ func (r *run) enter(f api.Function, stack []uint64) error {
 	return err
 }
 
-// reserve charges the files in /tmp.
+// reserve charges the files in /tmp, and what descriptors and listings take.
+// Negative bytes are given back.
 func (r *run) reserve(bytes int64) bool {
 	if bytes < 0 {
 		r.un.account.Release(-bytes)

@@ -118,7 +118,7 @@ func (b *backupReader) header() (schema uint32, err error) {
 	h := make([]byte, len(backupMagic)+6)
 	if _, err := io.ReadFull(b, h); err != nil || string(h[:len(backupMagic)]) != backupMagic {
 		return 0, fault.New(fault.Invalid, "backup_foreign", "read the backup: it is none of Skiff's store").
-			WithRemedy("give a file that skiff backup has written")
+			WithRemedy("give a whole, unchanged backup of a store")
 	}
 	h = h[len(backupMagic):]
 	if format := binary.BigEndian.Uint16(h); format != backupFormat {
